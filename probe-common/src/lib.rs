@@ -1,0 +1,2 @@
+//! The records that cross the boundary between the probes and user space.
+#![no_std]
