@@ -6,4 +6,5 @@
 //! ```
 
 pub mod model;
+pub mod sock_diag;
 pub mod source;
