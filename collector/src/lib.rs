@@ -5,6 +5,7 @@
 //! kernel ─ ring ─▶ probe ─▶ identity ─▶ source ─▶ model
 //! ```
 
+pub mod identity;
 pub mod model;
 pub mod sock_diag;
 pub mod source;
