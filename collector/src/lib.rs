@@ -5,6 +5,8 @@
 //! kernel ─ ring ─▶ probe ─▶ identity ─▶ source ─▶ model
 //! ```
 
+pub mod identity;
 pub mod model;
 pub mod probe;
+pub mod sock_diag;
 pub mod source;
