@@ -10,3 +10,4 @@ pub mod model;
 pub mod probe;
 pub mod sock_diag;
 pub mod source;
+pub mod units;
