@@ -9,6 +9,7 @@ use tokio_stream::Stream;
 use crate::model::Update;
 
 pub mod host;
+mod snapshot;
 
 /// What every source gives: updates as they happen, until it ends or is dropped.
 pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
