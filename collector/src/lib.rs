@@ -6,8 +6,11 @@
 //! ```
 
 pub mod identity;
+pub mod filter;
 pub mod model;
 pub mod probe;
 pub mod sock_diag;
 pub mod source;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod units;
