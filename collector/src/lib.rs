@@ -7,5 +7,7 @@
 
 pub mod identity;
 pub mod model;
+pub mod probe;
 pub mod sock_diag;
 pub mod source;
+pub mod units;
