@@ -7,6 +7,8 @@
 
 pub mod identity;
 pub mod filter;
+pub mod filter;
+pub mod identity;
 pub mod model;
 pub mod probe;
 pub mod sock_diag;

@@ -1,5 +1,7 @@
 //! Where events come from: each source is a stream of [`Update`]s.
 
+pub mod poll;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
