@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use collector::filter::{Filter, FilterError};
 use collector::model::HookKind;
 use collector::units;
 
@@ -326,6 +327,34 @@ impl View {
         }
     }
 
+    /// The filter that all the options for filters make together.
+    ///
+    /// # Errors
+    /// A usage error with the option, and the column in its value.
+    pub(crate) fn filter(&self) -> Result<Filter, clap::Error> {
+        let wrong = |option: &str, error: FilterError| {
+            let message = format!("invalid value for --{option}: {error}");
+            Cli::command().error(ErrorKind::ValueValidation, message)
+        };
+        let terms = [
+            ("namespace", &self.namespace),
+            ("pod", &self.pod),
+            ("container", &self.container),
+            ("node", &self.node),
+            ("type", &self.types),
+        ];
+        let mut filter = Filter::all();
+        for (option, values) in terms {
+            let term = Filter::term(option, values).map_err(|error| wrong(option, error))?;
+            filter = filter.and(term);
+        }
+        if self.failed {
+            filter = filter.and(Filter::failed());
+        }
+        let expression = Filter::parse(self.filter.as_deref().unwrap_or_default());
+        Ok(filter.and(expression.map_err(|error| wrong("filter", error))?))
+    }
+
     /// Whether the run is to end by itself, which only text output does.
     fn bounded(&self) -> bool {
         self.snapshot || self.duration.is_some() || self.count.is_some()
@@ -450,6 +479,24 @@ mod tests {
         assert_eq!(view("--duration 1s").format(true), Format::Columns);
         assert_eq!(view("-o csv").format(true), Format::Csv);
         assert_eq!(view("-o tui").format(false), Format::Tui);
+    }
+
+    #[test]
+    fn the_options_for_filters_make_one_filter() {
+        let filter = view("-n shop,a* -p cart-1 --type c,X --failed --filter port:443").filter();
+        let text = "ns:shop,a* pod:cart-1 type:c,x is:failed port:443";
+        assert_eq!(filter.expect(text).to_string(), text);
+        assert!(view("").filter().expect("no terms").is_all());
+    }
+
+    #[test]
+    fn a_bad_filter_is_wrong_usage_and_says_where() {
+        let error = view("--filter port:443,x")
+            .filter()
+            .expect_err("not a port");
+        assert_eq!(error.exit_code(), 2);
+        let said = "error: invalid value for --filter: column 10: `x` is not a number";
+        assert!(error.to_string().starts_with(said), "{error}");
     }
 
     #[test]

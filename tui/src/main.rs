@@ -30,6 +30,7 @@ fn run(job: Job, log: Option<&std::path::Path>) -> anyhow::Result<ExitCode> {
         Job::Check => anyhow::bail!("the requirements are not wired up"),
         Job::Watch(source, view) => (source, view),
     };
+    let _filter = view.filter().unwrap_or_else(|error| error.exit());
     let _updates = sources::start(&source)?;
     match view.format(std::io::stdout().is_terminal()) {
         Format::Tui => anyhow::bail!("the screen is not wired up"),
