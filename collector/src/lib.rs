@@ -5,8 +5,6 @@
 //! kernel ─ ring ─▶ probe ─▶ identity ─▶ source ─▶ model
 //! ```
 
-pub mod identity;
-pub mod filter;
 pub mod filter;
 pub mod identity;
 pub mod model;

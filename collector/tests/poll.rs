@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use collector::model::{ConnId, Event, EventType, Hello, Phase, SourceState, TcpState, Update};
+use collector::source::Stop;
 use collector::source::Updates;
 use collector::source::poll::{self, Options};
 use tokio::time::timeout;
@@ -22,10 +23,13 @@ struct Watch {
 
 impl Watch {
     async fn start(port: u16) -> (Self, Hello) {
-        let mut updates = poll::start(Options {
-            interval: Duration::from_millis(20),
-            node: "host1".into(),
-        });
+        let mut updates = poll::start(
+            Options {
+                interval: Duration::from_millis(20),
+                node: "host1".into(),
+            },
+            Stop::default(),
+        );
         let mut next = async || timeout(BOUND, updates.next()).await.unwrap().unwrap();
         assert!(matches!(next().await, Update::State(s) if s.state == SourceState::Connecting));
         let Update::Hello(hello) = next().await else {

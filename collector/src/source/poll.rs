@@ -21,7 +21,7 @@ use tokio_stream::Stream;
 
 use self::diff::Tracker;
 use self::names::Names;
-use super::Updates;
+use super::{Stop, Updates};
 use crate::identity::host;
 use crate::model::{Batch, Event, Family, Hello, NodeState, SourceState, Timestamp, Update};
 use crate::sock_diag::netns::Netns;
@@ -57,11 +57,11 @@ const WAITING: usize = 4;
 
 /// Starts polling. The stream ends by itself only when the first look fails, with a
 /// [`SourceState::Lost`] that says why; a later look that fails says so too, and is tried again.
-/// Polling stops when the stream is dropped.
+/// Polling stops when it is asked to, or when the stream is dropped.
 #[must_use]
-pub fn start(options: Options) -> Updates {
+pub fn start(options: Options, stop: Stop) -> Updates {
     let (updates, receiver) = mpsc::channel(WAITING);
-    let (stop, stopped) = channel();
+    let (dropped, stopped) = channel();
     let node = Arc::clone(&options.node);
     let failed = updates.clone();
     let spawned = thread::Builder::new()
@@ -74,20 +74,31 @@ pub fn start(options: Options) -> Updates {
     }
     Box::pin(Polling {
         receiver,
-        _stop: stop,
+        stop: Some(Box::pin(async move { stop.requested().await })),
+        _dropped: dropped,
     })
 }
 
 /// The reader's end; dropping it ends the thread's wait.
 struct Polling {
     receiver: mpsc::Receiver<Update>,
-    _stop: Sender<()>,
+    stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    _dropped: Sender<()>,
 }
 
 impl Stream for Polling {
     type Item = Update;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update>> {
+        // Nothing is held back, so that there is nothing to wait for.
+        if self
+            .stop
+            .as_mut()
+            .is_some_and(|stop| stop.as_mut().poll(cx).is_ready())
+        {
+            self.stop = None;
+            self.receiver.close();
+        }
         self.receiver.poll_recv(cx)
     }
 }
