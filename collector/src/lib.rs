@@ -6,7 +6,10 @@
 //! ```
 
 pub mod filter;
+pub mod identity;
 pub mod model;
+pub mod probe;
+pub mod sock_diag;
 pub mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

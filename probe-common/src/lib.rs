@@ -1,2 +1,294 @@
 //! The records that cross the boundary between the probes and user space.
+//!
+//! Everything here is `repr(C)` with its size asserted: both sides are compiled from this file,
+//! but not by the same compiler. The probes write [`Record`]s into the ring, user space writes
+//! [`Offsets`] before it loads them, and [`Tracked`] is what the probes remember of a socket.
 #![no_std]
+
+#[cfg(feature = "user")]
+mod user;
+
+/// What a record says. The numbers are part of the format.
+pub mod kind {
+    /// A connect finished: established, or failed if the new state is `CLOSE`.
+    pub const CONNECT: u8 = 1;
+    /// `accept()` returned the socket.
+    pub const ACCEPT: u8 = 2;
+    /// The FIN was sent by a call of a process. The socket lives on for its last bytes.
+    pub const FIN: u8 = 3;
+    /// The socket reached `CLOSE`, or `TIME_WAIT`, which the kernel traces as `CLOSE`.
+    pub const END: u8 = 4;
+    /// The socket was open before the hooks were attached.
+    pub const SEED: u8 = 5;
+    /// The socket was destroyed, and nobody had accepted it: there was no [`ACCEPT`] and there
+    /// will be none.
+    pub const NEVER_ACCEPTED: u8 = 6;
+}
+
+/// Bits of [`Record::flags`] and [`Tracked::flags`].
+pub mod flag {
+    /// Opened by `connect()` or a relative; else it came out of a listener.
+    pub const CLIENT: u16 = 1 << 0;
+    /// The opening was before the hooks were attached.
+    pub const BEFORE: u16 = 1 << 1;
+    /// Established, and no `accept()` has returned it yet.
+    pub const QUEUED: u16 = 1 << 2;
+    /// A [`kind::FIN`](super::kind::FIN) record was sent.
+    pub const FIN_SENT: u16 = 1 << 3;
+    /// At the FIN the socket was shut down both ways, not only for sending.
+    pub const BOTH_WAYS: u16 = 1 << 4;
+    /// The peer's FIN had been received.
+    pub const PEER_FIN: u16 = 1 << 5;
+    /// The process was being ended by a signal.
+    pub const KILLED: u16 = 1 << 6;
+    /// [`Task`](super::Task) holds somebody; else the owner is not known.
+    pub const OWNED: u16 = 1 << 7;
+    /// The owner is the kernel itself.
+    pub const KERNEL: u16 = 1 << 8;
+    /// The socket has ended, and is remembered only because it may yet be accepted.
+    pub const ENDED: u16 = 1 << 9;
+    /// Bytes were still not acknowledged: a time-out was one of retransmission.
+    pub const UNACKED: u16 = 1 << 10;
+    /// A local port was never bound: no SYN was sent.
+    pub const UNBOUND: u16 = 1 << 11;
+}
+
+/// A process as it was at the moment of an event.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// The kernel's tgid, in the initial pid namespace.
+    pub pid: u32,
+    /// The kernel's pid, in the initial pid namespace.
+    pub tid: u32,
+    /// Real user id, in the initial user namespace.
+    pub uid: u32,
+    /// Real group id, in the initial user namespace.
+    pub gid: u32,
+    /// Command name, NUL-terminated or full.
+    pub comm: [u8; 16],
+    /// Inode number in the cgroup v2 hierarchy.
+    pub cgroup: u64,
+    /// Inode number of the mount namespace; 0 when the process was already leaving it.
+    pub mntns: u32,
+    /// Makes the padding explicit.
+    pub reserved: u32,
+}
+
+/// What happened to one socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    pub ts_ns: u64,
+    /// The connection's id.
+    pub conn: u64,
+    /// When the connect began (on [`kind::CONNECT`]) or the socket was established (on
+    /// [`kind::ACCEPT`] and [`kind::NEVER_ACCEPTED`]); 0 is unknown. `CLOCK_MONOTONIC`, nanoseconds.
+    pub start_ns: u64,
+    /// When the connection was opened; 0 is unknown. `CLOCK_MONOTONIC`, nanoseconds.
+    pub opened_ns: u64,
+    /// Payload bytes sent at least once.
+    pub sent: u64,
+    /// Payload bytes received in order.
+    pub received: u64,
+    /// Payload bytes written by the process and not sent yet.
+    pub unsent: u32,
+    /// Smoothed round-trip time, microseconds.
+    pub rtt_us: u32,
+    /// Segments retransmitted.
+    pub retrans: u32,
+    /// The socket's network namespace, its inode number.
+    pub netns: u32,
+    /// Source address in network order; IPv4 in the first four bytes.
+    pub saddr: [u8; 16],
+    /// Destination address, likewise.
+    pub daddr: [u8; 16],
+    /// Source port, host order.
+    pub sport: u16,
+    /// Destination port, host order.
+    pub dport: u16,
+    /// `AF_INET` (2) or `AF_INET6` (10).
+    pub family: u16,
+    /// Bits of [`flag`].
+    pub flags: u16,
+    /// `sk_err`, a positive errno, or 0.
+    pub err: u16,
+    /// `sk_err_soft`, a positive errno, or 0.
+    pub err_soft: u16,
+    /// One of [`kind`].
+    pub kind: u8,
+    /// The state left (on [`kind::SEED`]: the state it is in), as the kernel numbers them.
+    pub old_state: u8,
+    /// The state entered.
+    pub new_state: u8,
+    /// Makes the padding explicit.
+    pub reserved: u8,
+    /// Who did it, if [`flag::OWNED`].
+    pub task: Task,
+}
+
+/// What the probes remember of a socket, keyed by its address in the kernel.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tracked {
+    /// The connection's id.
+    pub conn: u64,
+    /// When the connect began or the socket was established; 0 is unknown.
+    pub start_ns: u64,
+    /// When the connection was opened, as user space tells it; 0 is unknown.
+    pub opened_ns: u64,
+    /// The owner, if [`flag::OWNED`].
+    pub task: Task,
+    /// Bits of [`flag`].
+    pub flags: u16,
+    /// The last state seen. A second copy of the program acts on what the first one missed.
+    pub state: u8,
+    /// Makes the padding explicit.
+    pub reserved: [u8; 5],
+}
+
+/// Where the probes count what they lost: indexes into a per-CPU array.
+pub mod lost {
+    /// The ring was full.
+    pub const RING: u32 = 0;
+    /// The map of sockets was full.
+    pub const MAP: u32 = 1;
+    /// How many counters there are.
+    pub const COUNT: u32 = 2;
+}
+
+/// Declares [`Offsets`] and, beside it, the path of each field in the kernel's types.
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $field:ident = $path:literal,)*) => {
+        /// Byte offsets of the kernel's fields, from its BTF; constants to the verifier.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Offsets {
+            $($(#[$doc])* pub $field: u32,)*
+        }
+
+        impl Offsets {
+            /// The fields in their order: path in the kernel's types.
+            pub const PATHS: &'static [&'static str] = &[$($path,)*];
+
+            /// Before the loader has set them.
+            pub const ZERO: Self = Self { $($field: 0,)* };
+
+            /// From one offset per path, in their order.
+            #[must_use]
+            pub fn from_array(offsets: &[u32; Self::PATHS.len()]) -> Self {
+                let [$($field,)*] = *offsets;
+                Self { $($field,)* }
+            }
+        }
+    };
+}
+
+offsets! {
+    /// `struct sock`
+    family = "sock.__sk_common.skc_family",
+    /// Network order.
+    dport = "sock.__sk_common.skc_dport",
+    /// Host order; 0 once the socket is closed.
+    num = "sock.__sk_common.skc_num",
+    /// IPv4.
+    daddr = "sock.__sk_common.skc_daddr",
+    /// IPv4.
+    saddr = "sock.__sk_common.skc_rcv_saddr",
+    /// IPv6.
+    v6_daddr = "sock.__sk_common.skc_v6_daddr",
+    /// IPv6.
+    v6_saddr = "sock.__sk_common.skc_v6_rcv_saddr",
+    /// One byte.
+    state = "sock.__sk_common.skc_state",
+    /// Bits of `enum sock_flags`.
+    sk_flags = "sock.__sk_common.skc_flags",
+    /// `struct net *`
+    net = "sock.__sk_common.skc_net.net",
+    /// 0 as long as nobody has asked for it.
+    cookie = "sock.__sk_common.skc_cookie",
+    /// 16 bits.
+    protocol = "sock.sk_protocol",
+    /// 32 bits, positive.
+    err = "sock.sk_err",
+    /// 32 bits, positive.
+    err_soft = "sock.sk_err_soft",
+    /// `RCV_SHUTDOWN` and `SEND_SHUTDOWN`, one byte.
+    shutdown = "sock.sk_shutdown",
+    /// Network order; stays when the socket is closed.
+    sport = "inet_sock.inet_sport",
+    /// With retransmissions.
+    bytes_sent = "tcp_sock.bytes_sent",
+    /// Of [`Self::bytes_sent`], those that were sent before.
+    bytes_retrans = "tcp_sock.bytes_retrans",
+    /// With one for the peer's FIN.
+    bytes_received = "tcp_sock.bytes_received",
+    /// Eight times the smoothed round-trip time.
+    srtt_us = "tcp_sock.srtt_us",
+    /// Segments.
+    total_retrans = "tcp_sock.total_retrans",
+    /// First byte not acknowledged.
+    snd_una = "tcp_sock.snd_una",
+    /// Next byte to send.
+    snd_nxt = "tcp_sock.snd_nxt",
+    /// Next byte that will be written.
+    write_seq = "tcp_sock.write_seq",
+    /// `struct net`
+    net_inum = "net.ns.inum",
+    /// `struct task_struct`: `PF_*`.
+    task_flags = "task_struct.flags",
+    /// The thread's id.
+    task_pid = "task_struct.pid",
+    /// The process's id.
+    task_tgid = "task_struct.tgid",
+    /// 16 bytes.
+    task_comm = "task_struct.comm",
+    /// `struct cred *`
+    task_cred = "task_struct.cred",
+    /// `struct task_struct *`
+    group_leader = "task_struct.group_leader",
+    /// `struct signal_struct *`
+    signal = "task_struct.signal",
+    /// `struct nsproxy *`, null in a process that is about to be gone.
+    nsproxy = "task_struct.nsproxy",
+    /// `struct files_struct *`
+    files = "task_struct.files",
+    /// `struct css_set *`
+    cgroups = "task_struct.cgroups",
+    /// `struct cgroup *`, of the v2 hierarchy.
+    dfl_cgrp = "css_set.dfl_cgrp",
+    /// `struct kernfs_node *`
+    cgroup_kn = "cgroup.kn",
+    /// 64 bits: the inode number.
+    kn_id = "kernfs_node.id",
+    /// Real.
+    cred_uid = "cred.uid",
+    /// Real.
+    cred_gid = "cred.gid",
+    /// As `wait()` has it: a signal's number in the low seven bits.
+    exit_code = "signal_struct.group_exit_code",
+    /// `struct mnt_namespace *`
+    mnt_ns = "nsproxy.mnt_ns",
+    /// `struct mnt_namespace`
+    mnt_inum = "mnt_namespace.ns.inum",
+    /// `struct fdtable *`
+    fdt = "files_struct.fdt",
+    /// `struct file **`
+    fd = "fdtable.fd",
+    /// How many there are.
+    max_fds = "fdtable.max_fds",
+    /// `struct socket *`, in a socket's file.
+    private_data = "file.private_data",
+    /// `struct inode *`
+    f_inode = "file.f_inode",
+    /// 16 bits.
+    i_mode = "inode.i_mode",
+    /// `struct sock *`
+    socket_sk = "socket.sk",
+}
+
+const _: () = assert!(size_of::<Task>() == 48);
+const _: () = assert!(size_of::<Record>() == 160);
+const _: () = assert!(size_of::<Tracked>() == 80);
+const _: () = assert!(size_of::<Offsets>() == 4 * Offsets::PATHS.len());

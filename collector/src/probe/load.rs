@@ -1,0 +1,227 @@
+//! Loading the programs, attaching them, and what is read from them apart from the ring.
+
+use std::error::Error;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::programs::Iter;
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use probe_common::{Offsets, lost};
+
+use super::btf::{Btf, BtfError};
+use super::hooks::{self, program};
+use super::prebuilt;
+use super::ring::Ring;
+use crate::model::HookKind;
+
+/// How the probes are loaded.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The ring's size in bytes: a power of two, and a multiple of the page size.
+    pub buffer: u32,
+    /// Only this hook for accepts, instead of the best that works.
+    pub accept_hook: Option<HookKind>,
+    /// How many sockets are remembered at the most.
+    pub max_sockets: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            buffer: 16 << 20,
+            accept_hook: None,
+            max_sockets: 262_144,
+        }
+    }
+}
+
+/// Why the probes could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // Each variant's message says what it is.
+pub enum ProbeError {
+    #[error(
+        "the kernel does not let this process load probes: run it with sudo, or give it \
+         CAP_BPF and CAP_PERFMON; `tcpscope poll` works without, and sees less"
+    )]
+    Privileges,
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    #[error("cannot read the probes' object: {0}")]
+    Object(std::io::Error),
+    #[error("cannot load the probes: {0}; `tcpscope check` says what this machine lacks")]
+    Load(String),
+    #[error("cannot attach {program}: {why}; `tcpscope check` says what this machine lacks")]
+    Attach { program: &'static str, why: String },
+    #[error("no hook sees accepts here ({0}); `tcpscope check` says what this machine lacks")]
+    NoAcceptHook(String),
+}
+
+/// The loaded programs. They are detached when this is dropped, or when the process ends in
+/// whatever way.
+pub struct Probes {
+    ebpf: Ebpf,
+    lost: PerCpuArray<MapData, u64>,
+    lost_seen: [u64; lost::COUNT as usize],
+    /// What the kernel says of the programs that have no second copy.
+    skipped: Vec<File>,
+    skipped_seen: u64,
+    accept_hook: HookKind,
+}
+
+impl Probes {
+    /// Loads and attaches everything but the iterator. When this returns, what happens is seen.
+    ///
+    /// # Errors
+    /// If a privilege, a kernel feature or a hook is missing; the message says what to do.
+    pub fn attach(options: &Options) -> Result<Self, ProbeError> {
+        let kernel = Btf::of_kernel()?;
+        let offsets = offsets(&kernel)?;
+        let accept_arity = arity(kernel.arity("inet_csk_accept"));
+        let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
+        let object = prebuilt::object().map_err(ProbeError::Object)?;
+
+        let btf = aya::Btf::from_sys_fs().map_err(|e| ProbeError::Load(e.to_string()))?;
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
+            .verifier_log_level(VerifierLogLevel::DISABLE)
+            .override_global("OFFSETS", &offsets[..], true)
+            .override_global("ACCEPT_ARITY", &accept_arity, true)
+            .override_global("COMPLETE_ARITY", &complete_arity, true)
+            .map_max_entries("RING", options.buffer)
+            .map_max_entries("SOCKS", options.max_sockets)
+            .load(&object)
+            .map_err(|e| explain(&e))?;
+        let lost = take_map(&mut ebpf, "LOST")?;
+
+        hooks::load_seed(&mut ebpf, &btf)?;
+        let accept_hook = hooks::attach_all(&mut ebpf, &btf, options.accept_hook)?;
+        Ok(Self {
+            lost,
+            lost_seen: Default::default(),
+            skipped: hooks::open_fdinfo(&ebpf),
+            skipped_seen: 0,
+            accept_hook,
+            ebpf,
+        })
+    }
+
+    /// The hook that sees accepts.
+    #[must_use]
+    pub fn accept_hook(&self) -> HookKind {
+        self.accept_hook
+    }
+
+    /// The ring; once.
+    ///
+    /// # Errors
+    /// If it was taken before, or can't be mapped.
+    pub fn take_ring(&mut self) -> Result<Ring, ProbeError> {
+        let map: RingBuf<MapData> = take_map(&mut self.ebpf, "RING")?;
+        Ring::new(map).map_err(|e| ProbeError::Load(e.to_string()))
+    }
+
+    /// Lists the sockets that processes hold now, as records in the ring, and remembers their
+    /// owners. Sockets that the other hooks know already are left out.
+    ///
+    /// # Errors
+    /// If the kernel refuses the iterator.
+    pub fn seed(&mut self) -> Result<(), ProbeError> {
+        let program: &mut Iter = program(&mut self.ebpf, hooks::SEED)?;
+        let run = |program: &mut Iter| -> Result<(), Box<dyn Error>> {
+            let link = program.attach()?;
+            let mut file = program.take_link(link)?.into_file()?;
+            // The program writes into the ring, and nothing here.
+            std::io::copy(&mut file, &mut std::io::sink())?;
+            Ok(())
+        };
+        run(program).map_err(|e| ProbeError::Attach {
+            program: hooks::SEED,
+            why: chain(&*e),
+        })
+    }
+
+    /// What the probes lost since the last call, by the indexes of [`lost`].
+    pub fn take_lost(&mut self) -> [u64; lost::COUNT as usize] {
+        let mut new = [0; lost::COUNT as usize];
+        for (index, (new, seen)) in (0..).zip(new.iter_mut().zip(&mut self.lost_seen)) {
+            let Ok(per_cpu) = self.lost.get(&index, 0) else {
+                continue;
+            };
+            let total = per_cpu.iter().sum();
+            *new = total - std::mem::replace(seen, total);
+        }
+        new
+    }
+
+    /// How many calls the kernel has skipped since the last time, of programs that have no second
+    /// copy to make it good.
+    pub fn take_skipped(&mut self) -> u64 {
+        let total: u64 = self.skipped.iter().map(recursion_misses).sum();
+        // A file that can't be read just now counts nothing, and later all at once.
+        let new = total.saturating_sub(self.skipped_seen);
+        self.skipped_seen = self.skipped_seen.max(total);
+        new
+    }
+}
+
+/// The line `recursion_misses:` of a program's `/proc/self/fdinfo` (since 5.12).
+fn recursion_misses(fdinfo: &File) -> u64 {
+    let mut text = [0; 1024];
+    let read = fdinfo.read_at(&mut text, 0).unwrap_or_default();
+    String::from_utf8_lossy(&text[..read])
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
+        .unwrap_or_default()
+}
+
+fn offsets(kernel: &Btf) -> Result<Vec<u32>, ProbeError> {
+    Offsets::PATHS
+        .iter()
+        .map(|path| Ok(kernel.offset(path)?))
+        .collect()
+}
+
+/// 0 for what the kernel does not have: its hook will not attach.
+fn arity(found: Result<usize, BtfError>) -> u32 {
+    found
+        .ok()
+        .and_then(|n| n.try_into().ok())
+        .unwrap_or_default()
+}
+
+fn take_map<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
+    ebpf: &mut Ebpf,
+    name: &str,
+) -> Result<M, ProbeError> {
+    let map = ebpf.take_map(name);
+    let map = map.ok_or_else(|| ProbeError::Load(format!("the object has no map `{name}`")))?;
+    map.try_into()
+        .map_err(|e: aya::maps::MapError| ProbeError::Load(e.to_string()))
+}
+
+/// A missing privilege shows first where the maps are created.
+fn explain(error: &aya::EbpfError) -> ProbeError {
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(e) = cause {
+        if e.downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::raw_os_error)
+            == Some(libc::EPERM)
+        {
+            return ProbeError::Privileges;
+        }
+        cause = e.source();
+    }
+    ProbeError::Load(chain(error))
+}
+
+/// An error and its causes, in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text = format!("{text}: {e}");
+        cause = e.source();
+    }
+    text
+}

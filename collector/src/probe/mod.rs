@@ -1,0 +1,15 @@
+//! From the kernel to events: programs are loaded, records read, checked and understood.
+
+mod btf;
+mod clock;
+mod hooks;
+mod interpret;
+mod load;
+mod prebuilt;
+mod ring;
+
+pub use btf::BtfError;
+pub use clock::{Clock, monotonic_ns};
+pub use interpret::{Interpreter, Origins, Output};
+pub use load::{Options, ProbeError, Probes};
+pub use ring::Ring;

@@ -1,0 +1,261 @@
+//! This host: the probes' records, as they come.
+
+use std::ops::ControlFlow::{Break, Continue};
+use std::sync::Arc;
+use std::time::Duration;
+
+use probe_common::lost;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{Stop, Updates, snapshot};
+use crate::identity::{self, CgroupIndex, Hierarchy};
+use crate::model::{
+    Batch, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
+};
+use crate::probe::{
+    self, Clock, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
+};
+
+/// How this host is watched.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How the probes are loaded.
+    pub probe: probe::Options,
+    /// The node's name in events.
+    pub node: Arc<str>,
+    /// List what is open at the start.
+    pub seed: bool,
+}
+
+/// A burst is read in pieces, this far apart: one wake-up each, and none when nothing happens.
+const PACE: Duration = Duration::from_millis(20);
+/// How often losses are looked for.
+const TICK: Duration = Duration::from_secs(1);
+/// How many events one batch holds at the most.
+const BATCH_MAX: usize = 8192;
+/// How many batches wait for a slow reader. When they are full the ring fills, and counts.
+const QUEUE: usize = 16;
+
+/// Starts to watch this host. The first update says that the source is connecting; the probes are
+/// loaded on a thread of their own.
+#[must_use]
+pub fn start(options: Options, stop: Stop) -> Updates {
+    let (updates, stream) = mpsc::channel(QUEUE);
+    let node = options.node.clone();
+    let on_failure = updates.clone();
+    let thread = std::thread::Builder::new()
+        .name("host".into())
+        .spawn(move || {
+            if let Err(why) = run(&options, &updates, stop) {
+                let _ = updates.blocking_send(state(&options.node, SourceState::Lost(why)));
+            }
+        });
+    if let Err(error) = thread {
+        let why = format!("cannot start a thread: {error}");
+        let _ = on_failure.try_send(state(&node, SourceState::Lost(why)));
+    }
+    Box::pin(ReceiverStream::new(stream))
+}
+
+fn state(node: &Arc<str>, state: SourceState) -> Update {
+    Update::State(NodeState {
+        node: node.clone(),
+        state,
+    })
+}
+
+/// Runs until it is asked to stop, or nobody listens any more.
+fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("cannot start: {e}"))?;
+    runtime.block_on(async {
+        let gone = |_| String::from("nobody listens");
+        let node = &options.node;
+        updates
+            .send(state(node, SourceState::Connecting))
+            .await
+            .map_err(gone)?;
+        let mut reader = Reader::attach(options).map_err(|e| e.to_string())?;
+        let hello = reader.hello(options).map_err(|e| e.to_string())?;
+        for update in [Update::Hello(hello), state(node, SourceState::Live)] {
+            updates.send(update).await.map_err(gone)?;
+        }
+        reader
+            .follow(updates, stop)
+            .await
+            .map_err(|e| e.to_string())
+    })
+}
+
+/// The ring, and all that turns its bytes into events.
+struct Reader {
+    node: Arc<str>,
+    probes: Probes,
+    ring: Ring,
+    interpreter: Interpreter,
+    origins: ByCgroup,
+    attached: Timestamp,
+    /// Decoded, and not sent yet.
+    events: Vec<Event>,
+}
+
+impl Reader {
+    fn attach(options: &Options) -> Result<Self, ProbeError> {
+        let mut probes = Probes::attach(&options.probe)?;
+        let attached = Timestamp::now();
+        let ring = probes.take_ring()?;
+        let now = std::time::Instant::now();
+        let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), now);
+        Ok(Self {
+            node: options.node.clone(),
+            probes,
+            ring,
+            interpreter: Interpreter::default(),
+            origins: ByCgroup(index),
+            attached,
+            events: Vec::new(),
+        })
+    }
+
+    /// Lists what is open already.
+    fn hello(&mut self, options: &Options) -> Result<Hello, ProbeError> {
+        if options.seed {
+            if let Err(error) = self.probes.seed() {
+                tracing::warn!("owners of what is open are not known: {error}");
+            }
+        }
+        self.drain_all();
+        if options.seed {
+            let known = self.events.iter().map(|event| event.conn).collect();
+            let origins = &mut self.origins;
+            match snapshot::others(&known, self.attached, |cgroup| origins.of(cgroup)) {
+                Ok(rows) => self.events.extend(rows),
+                Err(error) => {
+                    tracing::warn!("connections without an owner are not listed: {error}");
+                }
+            }
+        }
+        let seeded = self.events.iter().filter(|e| e.kind.is_none()).count();
+        Ok(Hello {
+            node: self.node.clone(),
+            kernel: identity::host::kernel_release(),
+            accept_hook: Some(self.probes.accept_hook()),
+            seeded: seeded as u64,
+            ts: self.attached,
+        })
+    }
+
+    /// Sends what comes, until it is asked to stop.
+    async fn follow(&mut self, updates: &mpsc::Sender<Update>, stop: Stop) -> std::io::Result<()> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut lost = Vec::new();
+        loop {
+            let more = self.events.len() >= BATCH_MAX;
+            let idle = self.events.is_empty() && lost.is_empty();
+            if !idle {
+                let events = std::mem::take(&mut self.events);
+                let batch = Batch {
+                    node: self.node.clone(),
+                    events,
+                    lost: std::mem::take(&mut lost),
+                };
+                if updates.send(Update::Batch(batch)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            let pace = async {
+                match (more, idle) {
+                    (true, _) => {}
+                    (false, false) => tokio::time::sleep(PACE).await,
+                    (false, true) => self.ring.readable().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.requested() => break,
+                () = updates.closed() => return Ok(()),
+                _ = tick.tick() => lost = self.lost(),
+                () = pace => {}
+            }
+            self.drain(BATCH_MAX);
+        }
+        self.drain_all();
+        let mut out = output(&mut self.events, &mut self.origins);
+        self.interpreter.finish(&mut out);
+        let events = std::mem::take(&mut self.events);
+        let batch = Batch {
+            node: self.node.clone(),
+            events,
+            lost: self.lost(),
+        };
+        let _ = updates.send(Update::Batch(batch)).await;
+        let _ = updates.send(state(&self.node, SourceState::Ended)).await;
+        Ok(())
+    }
+
+    /// Reads the ring until it is empty or there are this many events.
+    fn drain(&mut self, most: usize) {
+        let mut out = output(&mut self.events, &mut self.origins);
+        self.ring.drain(|bytes| {
+            self.interpreter.bytes(bytes, &mut out);
+            if out.events.len() < most {
+                Continue(())
+            } else {
+                Break(())
+            }
+        });
+        self.interpreter.expire(monotonic_ns(), &mut out);
+    }
+
+    /// Reads the ring until it is empty, a few batches at the most: events go on coming in.
+    fn drain_all(&mut self) {
+        const ROUNDS: usize = 64;
+        for round in 1..=ROUNDS {
+            self.drain(round * BATCH_MAX);
+            if self.events.len() < round * BATCH_MAX {
+                break;
+            }
+        }
+    }
+
+    fn lost(&mut self) -> Vec<Lost> {
+        let counts = self.probes.take_lost();
+        let lost = [
+            (LossKind::Ring, counts[lost::RING as usize]),
+            (LossKind::Map, counts[lost::MAP as usize]),
+            (LossKind::Recursion, self.probes.take_skipped()),
+            (LossKind::Drift, self.interpreter.take_malformed()),
+        ];
+        lost.into_iter()
+            .map(|(kind, n)| Lost { kind, n })
+            .filter(|lost| lost.n > 0)
+            .collect()
+    }
+}
+
+fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut ByCgroup) -> Output<'a> {
+    Output {
+        events,
+        origins,
+        clock: Clock::now(),
+    }
+}
+
+/// Names workloads by their cgroup.
+struct ByCgroup(CgroupIndex);
+
+impl ByCgroup {
+    fn of(&mut self, cgroup: Option<u64>) -> Arc<Origin> {
+        self.0.origin(cgroup, std::time::Instant::now())
+    }
+}
+
+impl Origins for ByCgroup {
+    fn origin(&mut self, cgroup: u64) -> Arc<Origin> {
+        self.of((cgroup != 0).then_some(cgroup))
+    }
+}

@@ -1,0 +1,318 @@
+//! `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16.
+//!
+//! Every transition of every TCP socket passes here, also those that no call makes: resets,
+//! time-outs, aborts.
+//!
+//! The kernel skips a program that a softirq interrupts on the same CPU, and tells nobody. So
+//! there are two copies of each: softirqs do not nest, and while the first copy is interrupted
+//! the second one is not running. The second acts only on what the first has not seen.
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::helpers::bpf_get_socket_cookie;
+use aya_ebpf::macros::{btf_tracepoint, raw_tracepoint};
+use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
+use probe_common::{Tracked, flag, kind, lost};
+
+use crate::kernel::{Ptr, offset, read};
+use crate::maps::{SOCKS, count_lost, count_waiting};
+use crate::record::{Happened, now_ns};
+use crate::task::Current;
+
+const IPPROTO_TCP: u16 = 6;
+/// `sk_shutdown`: closed for receiving and for sending.
+const SHUTDOWN_MASK: u8 = 3;
+
+// include/net/tcp_states.h
+pub const ESTABLISHED: u8 = 1;
+pub const SYN_SENT: u8 = 2;
+const SYN_RECV: u8 = 3;
+const FIN_WAIT1: u8 = 4;
+pub const CLOSE: u8 = 7;
+const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+pub const LISTEN: u8 = 10;
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn set_state(ctx: BtfTracePointContext) -> i32 {
+    let sk: Ptr = ctx.arg(0);
+    run(sk, ctx.arg(1), ctx.arg(2), Copy::First, || btf_cookie(sk))
+}
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn set_state_again(ctx: BtfTracePointContext) -> i32 {
+    let sk: Ptr = ctx.arg(0);
+    run(sk, ctx.arg(1), ctx.arg(2), Copy::Second, || btf_cookie(sk))
+}
+
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+pub fn raw_set_state(ctx: RawTracePointContext) -> i32 {
+    let sk: Ptr = arg(&ctx, 0);
+    run(sk, arg(&ctx, 1), arg(&ctx, 2), Copy::First, || {
+        raw_cookie(sk)
+    })
+}
+
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+pub fn raw_set_state_again(ctx: RawTracePointContext) -> i32 {
+    let sk: Ptr = arg(&ctx, 0);
+    run(sk, arg(&ctx, 1), arg(&ctx, 2), Copy::Second, || {
+        raw_cookie(sk)
+    })
+}
+
+/// An argument of a raw tracepoint, each of which takes 64 bits.
+#[inline(always)]
+pub fn arg<T: core::marker::Copy>(ctx: &impl EbpfContext, n: usize) -> T {
+    // SAFETY: the context is an array of 64-bit arguments, and `n` is below their number.
+    unsafe { ctx.as_ptr().cast::<u64>().add(n).cast::<T>().read() }
+}
+
+/// Which of the two copies runs.
+#[derive(Clone, core::marker::Copy, PartialEq)]
+enum Copy {
+    First,
+    Second,
+}
+
+/// The socket's cookie, made now if nobody has asked for it: what `sock_diag` shows too.
+#[inline(always)]
+fn btf_cookie(sk: Ptr) -> u64 {
+    // SAFETY: a pointer that the verifier knows as a socket's.
+    unsafe { bpf_get_socket_cookie(sk.cast_mut().cast()) }
+}
+
+/// Without the type information the helper can't be called: the cookie if there is one, else a
+/// number that no cookie reaches.
+#[inline(always)]
+fn raw_cookie(sk: Ptr) -> u64 {
+    match read(sk, offset!(cookie)) {
+        0 => now_ns() | 1 << 63,
+        cookie => cookie,
+    }
+}
+
+/// A socket that connects again keeps its cookie; its connections must not share an id. Cookies
+/// count up from 1, so that the upper bits are free for the time.
+#[inline(always)]
+fn again(cookie: u64, now_ns: u64) -> u64 {
+    cookie | (now_ns >> 10) << 48
+}
+
+#[inline(always)]
+fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> u64) -> i32 {
+    let (old, new) = (old as u8, new as u8);
+    // Listeners, and children of listeners that have no handshake yet.
+    if old == LISTEN || new == LISTEN || read::<u16>(sk, offset!(protocol)) != IPPROTO_TCP {
+        return 0;
+    }
+    let key = sk as u64;
+    if new == SYN_SENT {
+        if copy == Copy::First {
+            connecting(sk, key, cookie);
+        }
+        return 0;
+    }
+    let Some(tracked) = SOCKS.get_ptr_mut(&key) else {
+        unknown(sk, key, old, new, copy, cookie);
+        return 0;
+    };
+    // SAFETY: the pointer is into the map; the socket is locked by whoever changes its state, so
+    // that nobody else writes to its entry.
+    let tracked = unsafe { &mut *tracked };
+    if tracked.state != old && copy == Copy::Second {
+        return 0;
+    }
+    tracked.state = new;
+    match (old, new) {
+        (SYN_SENT | SYN_RECV, ESTABLISHED) => established(sk, tracked, old),
+        (_, FIN_WAIT1 | LAST_ACK) => fin(sk, tracked, old, new),
+        (_, CLOSE) => closed(sk, key, tracked, old),
+        _ => {}
+    }
+    0
+}
+
+/// CLOSE -> SYN_SENT: in the process that called `connect()`, or for which the kernel does.
+#[inline(always)]
+fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> u64) {
+    let current = Current::get();
+    let now = now_ns();
+    let known: u64 = read(sk, offset!(cookie));
+    let owner = if current.is_kernel() {
+        flag::KERNEL
+    } else {
+        flag::OWNED
+    };
+    let tracked = Tracked {
+        conn: if known == 0 {
+            cookie()
+        } else {
+            again(known, now)
+        },
+        start_ns: now,
+        task: current.identity(),
+        flags: flag::CLIENT | owner,
+        state: SYN_SENT,
+        ..Tracked::default()
+    };
+    remember(key, &tracked);
+}
+
+/// A transition of a socket that is not in the map.
+#[inline(always)]
+fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce() -> u64) {
+    match (old, new) {
+        // The child of a listener: now it waits for `accept()`.
+        (SYN_RECV, ESTABLISHED) => {
+            let now = now_ns();
+            let tracked = Tracked {
+                conn: cookie(),
+                start_ns: now,
+                opened_ns: now,
+                flags: flag::QUEUED,
+                state: new,
+                ..Tracked::default()
+            };
+            // The second copy tries again what the first could not: it alone counts the failure.
+            if SOCKS.insert(&key, &tracked, 0).is_err() && copy == Copy::Second {
+                count_lost(lost::MAP);
+            }
+        }
+        // Never established, and not ours: a connect or a handshake from before the start.
+        (SYN_SENT | SYN_RECV, _) => {}
+        // From before the start, and not found by the snapshot; or it did not fit into the map.
+        // The second copy comes here after each CLOSE that the first has dealt with.
+        _ if copy == Copy::First => {
+            let mut tracked = Tracked {
+                conn: cookie(),
+                flags: flag::BEFORE,
+                state: new,
+                ..Tracked::default()
+            };
+            match new {
+                FIN_WAIT1 | LAST_ACK => {
+                    fin(sk, &mut tracked, old, new);
+                    remember(key, &tracked);
+                }
+                CLOSE => end(sk, &mut tracked, old),
+                _ => remember(key, &tracked),
+            }
+        }
+        _ => {}
+    }
+}
+
+#[inline(always)]
+fn remember(key: u64, tracked: &Tracked) {
+    if SOCKS.insert(&key, tracked, 0).is_err() {
+        count_lost(lost::MAP);
+    }
+}
+
+/// A handshake is complete. A client's is an event now; a server's is one when it is accepted.
+#[inline(always)]
+fn established(sk: Ptr, tracked: &mut Tracked, old: u8) {
+    let now = now_ns();
+    if tracked.flags & flag::CLIENT == 0 {
+        // Accepted before the handshake was complete (TCP Fast Open), or the entry of an earlier
+        // socket at this address.
+        tracked.start_ns = now;
+        return;
+    }
+    tracked.opened_ns = now;
+    let happened = Happened {
+        kind: kind::CONNECT,
+        ts_ns: now,
+        old_state: old,
+        new_state: ESTABLISHED,
+        flags: 0,
+    };
+    happened.send(sk, tracked, false);
+}
+
+/// The FIN is about to be sent by a call of the current process.
+#[inline(always)]
+fn fin(sk: Ptr, tracked: &mut Tracked, old: u8, new: u8) {
+    let both = read::<u8>(sk, offset!(shutdown)) & SHUTDOWN_MASK == SHUTDOWN_MASK;
+    let mut flags = if both { flag::BOTH_WAYS } else { 0 };
+    flags |= closer(tracked);
+    tracked.flags |= flag::FIN_SENT | flags;
+    let happened = Happened {
+        kind: kind::FIN,
+        ts_ns: now_ns(),
+        old_state: old,
+        new_state: new,
+        flags: 0,
+    };
+    happened.send(sk, tracked, true);
+}
+
+/// Makes the current task the one that an ending is credited to. A worker of the kernel's closes
+/// for somebody else, so that then the owner stays.
+#[inline(always)]
+fn closer(tracked: &mut Tracked) -> u16 {
+    let current = Current::get();
+    let killed = if current.is_killed() { flag::KILLED } else { 0 };
+    if !current.is_kernel() {
+        let mntns = tracked.task.mntns;
+        tracked.task = current.identity();
+        // A process that exits has left its namespaces already.
+        if tracked.task.mntns == 0 {
+            tracked.task.mntns = mntns;
+        }
+        tracked.flags |= flag::OWNED;
+    }
+    killed
+}
+
+/// The socket is gone, or a connect failed.
+#[inline(always)]
+fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
+    match old {
+        SYN_SENT | SYN_RECV if tracked.flags & flag::CLIENT != 0 => {
+            let unbound = if read::<u16>(sk, offset!(sport)) == 0 {
+                flag::UNBOUND
+            } else {
+                0
+            };
+            let happened = Happened {
+                kind: kind::CONNECT,
+                ts_ns: now_ns(),
+                old_state: old,
+                new_state: CLOSE,
+                flags: unbound,
+            };
+            happened.send(sk, tracked, false);
+        }
+        _ => end(sk, tracked, old),
+    }
+    // Reset while it waited: `accept()` will still return it.
+    if tracked.flags & flag::QUEUED != 0 && read::<u32>(sk, offset!(err)) != 0 {
+        tracked.flags |= flag::ENDED;
+        count_waiting(1);
+    } else {
+        let _ = SOCKS.remove(&key);
+    }
+}
+
+#[inline(always)]
+fn end(sk: Ptr, tracked: &mut Tracked, old: u8) {
+    let mut flags = 0;
+    // No FIN and no error: a call of this process resets (linger 0, unread data, a new connect).
+    // Every path in a softirq sets an error first. A listener that closes resets what waits in its
+    // queue: that is nobody's connection.
+    let by_call = tracked.flags & (flag::FIN_SENT | flag::QUEUED) == 0
+        && matches!(old, ESTABLISHED | CLOSE_WAIT | SYN_RECV)
+        && read::<u32>(sk, offset!(err)) == 0;
+    if by_call {
+        flags |= closer(tracked);
+    }
+    let happened = Happened {
+        kind: kind::END,
+        ts_ns: now_ns(),
+        old_state: old,
+        new_state: CLOSE,
+        flags,
+    };
+    happened.send(sk, tracked, true);
+}
