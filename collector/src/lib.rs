@@ -5,6 +5,13 @@
 //! kernel ─ ring ─▶ probe ─▶ identity ─▶ source ─▶ model
 //! ```
 
+pub mod filter;
+pub mod identity;
 pub mod model;
 pub mod probe;
+pub mod sock_diag;
 pub mod source;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod units;
+pub mod wire;

@@ -1,10 +1,20 @@
 //! What is known: events, connections and counters. Pure: no clock, no I/O.
 
 mod batch;
+mod connection;
 mod event;
+mod log;
+mod rollup;
+#[cfg(test)]
+pub(crate) mod sample;
+mod store;
 
 pub use batch::{Batch, Bye, Hello, HookKind, LossKind, Lost, NodeState, SourceState, Update};
+pub use connection::{ConnKey, ConnState, Connection, Connections};
 pub use event::{
     Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, PeerKind, Phase,
     Process, Reason, TcpState, Timestamp,
 };
+pub use log::{EventId, Log};
+pub use rollup::{Counts, RATE_SECONDS, Rates, Tally, Workloads};
+pub use store::{Limits, Losses, Node, NodeIx, Store};

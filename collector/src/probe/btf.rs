@@ -61,8 +61,8 @@ struct Type {
     kind: u32,
     vlen: usize,
     kind_flag: bool,
-    /// The size, or the type referred to.
-    size_or_type: u32,
+    /// The type referred to; in kinds that refer to none, the size.
+    refers_to: u32,
 }
 
 /// One member of a struct or union.
@@ -146,8 +146,8 @@ impl Btf {
         let name = format!("btf_trace_{tracepoint}");
         let proto = self
             .find(&name, TYPEDEF)
-            .and_then(|typedef| self.get(typedef.size_or_type))
-            .and_then(|pointer| self.get(pointer.size_or_type))
+            .and_then(|typedef| self.get(typedef.refers_to))
+            .and_then(|pointer| self.get(pointer.refers_to))
             .filter(|t| t.kind == FUNC_PROTO)
             .ok_or(BtfError::NoFunction(name))?;
         // The first is the tracepoint's private data.
@@ -207,7 +207,7 @@ impl Btf {
         for _ in 0..LONGEST_CHAIN {
             let t = self.get(id)?;
             match t.kind {
-                TYPEDEF..=RESTRICT | TYPE_TAG => id = t.size_or_type,
+                TYPEDEF..=RESTRICT | TYPE_TAG => id = t.refers_to,
                 _ => return Some(t),
             }
         }
@@ -226,7 +226,7 @@ impl Btf {
             kind: info >> 24 & 0x1f,
             vlen: (info & 0xffff) as usize,
             kind_flag: info >> 31 != 0,
-            size_or_type: u32_at(&self.bytes, at + 8)?,
+            refers_to: u32_at(&self.bytes, at + 8)?,
         })
     }
 

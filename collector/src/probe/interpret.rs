@@ -172,6 +172,21 @@ impl Interpreter {
             self.send(event, out);
             return;
         }
+        if !is_open(record.old_state) {
+            // Its FIN was before the start, and so was its ending, unless a process still has it:
+            // then it was closed one way only.
+            if record.flags & flag::OWNED == 0 {
+                return;
+            }
+            let mut event = if record.err == 0 {
+                ending_by_process(record, out)
+            } else {
+                ending_unknown(record, out)
+            };
+            event.figures = figures(record, 0, record.ts_ns);
+            self.send(event, out);
+            return;
+        }
         let queued = record.flags & flag::QUEUED != 0;
         if queued && record.err == 0 {
             self.never_accepted(record, out);
@@ -215,6 +230,14 @@ impl Interpreter {
     }
 }
 
+/// Whether a connection in this state has sent no FIN yet.
+fn is_open(state: u8) -> bool {
+    matches!(
+        TcpState::from_kernel(state),
+        Some(TcpState::Established | TcpState::CloseWait | TcpState::SynRecv)
+    )
+}
+
 /// Whether every field that selects something has a value that is known.
 fn is_sane(record: &Record) -> bool {
     family(record).is_some()
@@ -238,7 +261,7 @@ fn ending_by_process(record: &Record, out: &mut Output<'_>) -> Event {
     let peer_closed = TcpState::from_kernel(record.old_state) == Some(TcpState::CloseWait);
     event.reason = Some(if record.flags & flag::KILLED != 0 {
         Reason::Killed
-    } else if record.kind == kind::END {
+    } else if record.kind == kind::END && is_open(record.old_state) {
         // Straight from an open state to CLOSE: the call sent a reset instead of a FIN.
         Reason::ResetSent
     } else if peer_closed {

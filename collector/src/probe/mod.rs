@@ -2,6 +2,7 @@
 
 mod btf;
 mod clock;
+mod hooks;
 mod interpret;
 mod load;
 mod prebuilt;

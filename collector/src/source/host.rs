@@ -8,7 +8,8 @@ use probe_common::lost;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Stop, Updates};
+use super::{Stop, Updates, snapshot};
+use crate::identity::{self, CgroupIndex, Hierarchy};
 use crate::model::{
     Batch, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
 };
@@ -78,7 +79,7 @@ fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> Result<
             .await
             .map_err(gone)?;
         let mut reader = Reader::attach(options).map_err(|e| e.to_string())?;
-        let hello = reader.hello(options).map_err(|e| e.to_string())?;
+        let hello = reader.hello(options);
         for update in [Update::Hello(hello), state(node, SourceState::Live)] {
             updates.send(update).await.map_err(gone)?;
         }
@@ -95,7 +96,7 @@ struct Reader {
     probes: Probes,
     ring: Ring,
     interpreter: Interpreter,
-    origins: Workloads,
+    origins: ByCgroup,
     attached: Timestamp,
     /// Decoded, and not sent yet.
     events: Vec<Event>,
@@ -106,37 +107,45 @@ impl Reader {
         let mut probes = Probes::attach(&options.probe)?;
         let attached = Timestamp::now();
         let ring = probes.take_ring()?;
-        let origins = Workloads {
-            none: Arc::new(Origin {
-                node: options.node.clone(),
-                ..Origin::default()
-            }),
-        };
+        let now = std::time::Instant::now();
+        let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), now);
         Ok(Self {
             node: options.node.clone(),
             probes,
             ring,
             interpreter: Interpreter::default(),
-            origins,
+            origins: ByCgroup(index),
             attached,
             events: Vec::new(),
         })
     }
 
     /// Lists what is open already.
-    fn hello(&mut self, options: &Options) -> Result<Hello, ProbeError> {
-        if options.seed {
-            self.probes.seed()?;
+    fn hello(&mut self, options: &Options) -> Hello {
+        if options.seed
+            && let Err(error) = self.probes.seed()
+        {
+            tracing::warn!("owners of what is open are not known: {error}");
         }
-        self.drain();
+        self.drain_all();
+        if options.seed {
+            let known = self.events.iter().map(|event| event.conn).collect();
+            let origins = &mut self.origins;
+            match snapshot::others(&known, self.attached, |cgroup| origins.of(cgroup)) {
+                Ok(rows) => self.events.extend(rows),
+                Err(error) => {
+                    tracing::warn!("connections without an owner are not listed: {error}");
+                }
+            }
+        }
         let seeded = self.events.iter().filter(|e| e.kind.is_none()).count();
-        Ok(Hello {
+        Hello {
             node: self.node.clone(),
-            kernel: kernel_release(),
+            kernel: identity::host::kernel_release(),
             accept_hook: Some(self.probes.accept_hook()),
             seeded: seeded as u64,
             ts: self.attached,
-        })
+        }
     }
 
     /// Sends what comes, until it is asked to stop.
@@ -172,9 +181,9 @@ impl Reader {
                 _ = tick.tick() => lost = self.lost(),
                 () = pace => {}
             }
-            self.drain();
+            self.drain(BATCH_MAX);
         }
-        self.drain();
+        self.drain_all();
         let mut out = output(&mut self.events, &mut self.origins);
         self.interpreter.finish(&mut out);
         let events = std::mem::take(&mut self.events);
@@ -188,12 +197,12 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads the ring until it is empty or a batch is full.
-    fn drain(&mut self) {
+    /// Reads the ring until it is empty or there are this many events.
+    fn drain(&mut self, most: usize) {
         let mut out = output(&mut self.events, &mut self.origins);
         self.ring.drain(|bytes| {
             self.interpreter.bytes(bytes, &mut out);
-            if out.events.len() < BATCH_MAX {
+            if out.events.len() < most {
                 Continue(())
             } else {
                 Break(())
@@ -202,20 +211,33 @@ impl Reader {
         self.interpreter.expire(monotonic_ns(), &mut out);
     }
 
+    /// Reads the ring until it is empty, a few batches at the most: events go on coming in.
+    fn drain_all(&mut self) {
+        const ROUNDS: usize = 64;
+        for round in 1..=ROUNDS {
+            self.drain(round * BATCH_MAX);
+            if self.events.len() < round * BATCH_MAX {
+                break;
+            }
+        }
+    }
+
     fn lost(&mut self) -> Vec<Lost> {
         let counts = self.probes.take_lost();
-        [(LossKind::Ring, lost::RING), (LossKind::Map, lost::MAP)]
-            .into_iter()
-            .map(|(kind, index)| Lost {
-                kind,
-                n: counts[index as usize],
-            })
+        let lost = [
+            (LossKind::Ring, counts[lost::RING as usize]),
+            (LossKind::Map, counts[lost::MAP as usize]),
+            (LossKind::Recursion, self.probes.take_skipped()),
+            (LossKind::Drift, self.interpreter.take_malformed()),
+        ];
+        lost.into_iter()
+            .map(|(kind, n)| Lost { kind, n })
             .filter(|lost| lost.n > 0)
             .collect()
     }
 }
 
-fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut Workloads) -> Output<'a> {
+fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut ByCgroup) -> Output<'a> {
     Output {
         events,
         origins,
@@ -224,16 +246,16 @@ fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut Workloads) -> Output<
 }
 
 /// Names workloads by their cgroup.
-struct Workloads {
-    none: Arc<Origin>,
-}
+struct ByCgroup(CgroupIndex);
 
-impl Origins for Workloads {
-    fn origin(&mut self, _cgroup: u64) -> Arc<Origin> {
-        self.none.clone()
+impl ByCgroup {
+    fn of(&mut self, cgroup: Option<u64>) -> Arc<Origin> {
+        self.0.origin(cgroup, std::time::Instant::now())
     }
 }
 
-fn kernel_release() -> Arc<str> {
-    rustix::system::uname().release().to_string_lossy().into()
+impl Origins for ByCgroup {
+    fn origin(&mut self, cgroup: u64) -> Arc<Origin> {
+        self.of((cgroup != 0).then_some(cgroup))
+    }
 }

@@ -1,0 +1,245 @@
+//! Cgroup id to origin, for the hot path: one hash lookup per event.
+//!
+//! The hierarchy is walked at the start, and again when an id comes that is not known. A walk
+//! costs milliseconds, so unknown ids share it: at most one per [`WALK_GAP`], longer where walks
+//! take long, and an id that a walk did not find is not looked for again for [`MISSING_FOR`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use super::{Hierarchy, Origins, Workload};
+use crate::model::Origin;
+
+/// The least time between two walks.
+const WALK_GAP: Duration = Duration::from_millis(50);
+/// Walks may take a twentieth of the time.
+const WALK_SHARE: u32 = 20;
+/// How long an id that was not found is taken as not there.
+const MISSING_FOR: Duration = Duration::from_secs(1);
+/// How long a cgroup that is gone keeps its name: events of its last moments come late, and pods
+/// are asked about after their end.
+const GONE_FOR: Duration = Duration::from_secs(300);
+/// How many cgroups are known at most, alive and gone each. A node with 500 pods has some 5,000.
+const MOST: usize = 65_536;
+
+/// Names cgroups of one node.
+#[derive(Debug)]
+pub struct CgroupIndex {
+    hierarchy: Option<Hierarchy>,
+    origins: Origins,
+    known: FxHashMap<u64, Known>,
+    missing: FxHashMap<u64, Instant>,
+    next_walk: Instant,
+    walks: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    workload: Workload,
+    origin: Arc<Origin>,
+    /// The walk that saw it last.
+    walk: u64,
+    /// When a walk first did not see it any more.
+    gone: Option<Instant>,
+}
+
+impl CgroupIndex {
+    /// Walks the hierarchy for the first time. Without one ([`Hierarchy::find`] found none), every
+    /// origin is the bare node.
+    #[must_use]
+    pub fn new(node: Arc<str>, hierarchy: Option<Hierarchy>, now: Instant) -> Self {
+        let mut index = Self {
+            hierarchy,
+            origins: Origins::new(node),
+            known: FxHashMap::default(),
+            missing: FxHashMap::default(),
+            next_walk: now,
+            walks: 0,
+        };
+        index.walk(now);
+        index
+    }
+
+    /// The origin of what happens in this cgroup; of the bare node when the cgroup is unknown.
+    pub fn origin(&mut self, cgroup: Option<u64>, now: Instant) -> Arc<Origin> {
+        match cgroup.and_then(|id| self.look_up(id, now)) {
+            Some(known) => Arc::clone(&known.origin),
+            None => self.origins.nameless(),
+        }
+    }
+
+    /// What the path of this cgroup says, for those who can name it better.
+    pub fn workload(&mut self, cgroup: u64, now: Instant) -> Option<&Workload> {
+        self.look_up(cgroup, now).map(|known| &known.workload)
+    }
+
+    /// The origin of a workload that was found in another way, as on hosts with cgroup v1 only.
+    pub fn origin_of(&mut self, workload: &Workload) -> Arc<Origin> {
+        self.origins.of(workload)
+    }
+
+    fn look_up(&mut self, id: u64, now: Instant) -> Option<&Known> {
+        if !self.known.contains_key(&id) && !self.is_missing(id, now) && now >= self.next_walk {
+            self.walk(now);
+            if !self.known.contains_key(&id) {
+                self.note_missing(id, now);
+            }
+        }
+        self.known.get(&id)
+    }
+
+    fn is_missing(&self, id: u64, now: Instant) -> bool {
+        self.missing.get(&id).is_some_and(|until| now < *until)
+    }
+
+    fn note_missing(&mut self, id: u64, now: Instant) {
+        self.missing.retain(|_, until| now < *until);
+        if self.missing.len() < MOST {
+            self.missing.insert(id, now + MISSING_FOR);
+        }
+    }
+
+    fn walk(&mut self, now: Instant) {
+        let Some(hierarchy) = &self.hierarchy else {
+            return;
+        };
+        let began = Instant::now();
+        self.walks += 1;
+        let (walk, known, origins) = (self.walks, &mut self.known, &mut self.origins);
+        hierarchy.walk(MOST, |id, path| {
+            let known = known.entry(id).or_insert_with(|| {
+                let workload = Workload::from_cgroup_path(path);
+                Known {
+                    origin: origins.of(&workload),
+                    workload,
+                    walk,
+                    gone: None,
+                }
+            });
+            known.walk = walk;
+            known.gone = None;
+        });
+        self.forget_gone(now);
+        self.next_walk = now + WALK_GAP.max(began.elapsed() * WALK_SHARE);
+    }
+
+    fn forget_gone(&mut self, now: Instant) {
+        let walk = self.walks;
+        let mut gone = 0;
+        self.known.retain(|_, known| {
+            if known.walk == walk {
+                return true;
+            }
+            let since = *known.gone.get_or_insert(now);
+            gone += 1;
+            now.saturating_duration_since(since) < GONE_FOR && gone <= MOST
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    struct Host {
+        dir: tempfile::TempDir,
+        index: CgroupIndex,
+        start: Instant,
+    }
+
+    impl Host {
+        fn with(cgroups: &[&str]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            for cgroup in cgroups {
+                make(dir.path(), cgroup);
+            }
+            let start = Instant::now();
+            let hierarchy = Some(Hierarchy::at(dir.path()));
+            Self {
+                index: CgroupIndex::new("host1".into(), hierarchy, start),
+                dir,
+                start,
+            }
+        }
+
+        fn name(&mut self, id: u64, after: Duration) -> Option<Arc<str>> {
+            let origin = self.index.origin(Some(id), self.start + after);
+            assert_eq!(&*origin.node, "host1");
+            origin.container.clone()
+        }
+    }
+
+    fn make(root: &Path, cgroup: &str) -> u64 {
+        fs::create_dir_all(root.join(cgroup)).unwrap();
+        Hierarchy::at(root).id_of(&format!("/{cgroup}")).unwrap()
+    }
+
+    const NGINX: &str = "system.slice/nginx.service";
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_is_there_at_the_start_is_named() {
+        let mut host = Host::with(&[NGINX]);
+        let id = make(host.dir.path(), NGINX);
+        assert_eq!(
+            host.name(id, Duration::ZERO).as_deref(),
+            Some("nginx.service")
+        );
+        let shared = host.index.origin(Some(id), host.start);
+        assert!(Arc::ptr_eq(
+            &shared,
+            &host.index.origin(Some(id), host.start)
+        ));
+        assert_eq!(host.index.origin(None, host.start).container, None);
+    }
+
+    #[test]
+    fn a_new_cgroup_is_found_by_a_walk_but_not_by_one_for_each_event() {
+        let mut host = Host::with(&[]);
+        let id = make(host.dir.path(), NGINX);
+        // The walk at the start was just now.
+        assert_eq!(host.name(id, Duration::ZERO), None);
+        assert_eq!(host.index.walks, 1);
+        assert_eq!(host.name(id, SECOND).as_deref(), Some("nginx.service"));
+        assert_eq!(host.index.walks, 2);
+    }
+
+    #[test]
+    fn an_id_that_is_not_there_costs_one_walk_a_second() {
+        let mut host = Host::with(&[]);
+        for millisecond in 0..3000 {
+            let after = SECOND * 10 + Duration::from_millis(millisecond);
+            assert_eq!(host.name(u64::MAX, after), None);
+        }
+        assert_eq!(host.index.walks, 4);
+    }
+
+    #[test]
+    fn a_cgroup_that_is_gone_keeps_its_name_for_five_minutes() {
+        let mut host = Host::with(&[NGINX]);
+        let id = make(host.dir.path(), NGINX);
+        fs::remove_dir(host.dir.path().join(NGINX)).unwrap();
+        host.name(u64::MAX, SECOND * 10);
+        assert_eq!(host.name(id, SECOND * 10).as_deref(), Some("nginx.service"));
+        host.name(u64::MAX, SECOND * 300);
+        assert_eq!(
+            host.name(id, SECOND * 300).as_deref(),
+            Some("nginx.service")
+        );
+        host.name(u64::MAX, SECOND * 310);
+        assert_eq!(host.name(id, SECOND * 310), None);
+    }
+
+    #[test]
+    fn without_a_hierarchy_there_are_no_names() {
+        let now = Instant::now();
+        let mut index = CgroupIndex::new("host1".into(), None, now);
+        assert_eq!(index.origin(Some(1), now + SECOND).container, None);
+        assert_eq!(index.workload(1, now), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! From ids to names: which workload a cgroup is, which process has a socket, which host this is.
+//!
+//! ```text
+//! cgroup id ─ hierarchy (a walk of cgroup v2) ─▶ path ─ cgroup ─▶ Workload ─▶ Origin
+//! socket inode ─ owners (/proc) ─▶ Owner
+//! ```
+
+pub mod cgroup;
+mod hierarchy;
+pub mod host;
+mod index;
+mod origins;
+pub mod owners;
+
+pub use cgroup::{Runtime, Workload};
+pub use hierarchy::Hierarchy;
+pub use index::CgroupIndex;
+pub use origins::Origins;

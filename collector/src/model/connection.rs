@@ -1,0 +1,410 @@
+//! Connections: those that are open, and a bounded number of those that ended.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use super::{ConnId, Event, EventId, NodeIx, Phase, Timestamp};
+
+/// What names a connection among all nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnKey {
+    /// The node that it is on.
+    pub node: NodeIx,
+    /// Its id there.
+    pub conn: ConnId,
+}
+
+/// What is known of a connection's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConnState {
+    /// Established, and not ended yet.
+    Open,
+    /// It was open when its node was last heard; the node has started anew and does not list it.
+    Unsure,
+    /// It ended.
+    Ended,
+    /// The connect failed.
+    Failed,
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The opening event, or the listing of a socket that was open before the start, with the
+    /// ending's reason and figures once there is one. Of a connection whose opening was not seen,
+    /// the ending, without its type.
+    pub row: Event,
+    /// What is known of its life.
+    pub state: ConnState,
+    /// When it opened, where that is known.
+    pub opened: Option<Timestamp>,
+    /// When it ended or failed.
+    pub ended: Option<Timestamp>,
+    /// The first event of it.
+    pub first: EventId,
+    /// The newest event of it.
+    pub last: EventId,
+    /// Set anew whenever it ceases to be open: tells a stale entry of the queue from the right one.
+    stamp: u64,
+}
+
+/// All connections that are known.
+#[derive(Debug)]
+pub struct Connections {
+    map: FxHashMap<ConnKey, Connection>,
+    /// Those that are not open, in the order in which they ceased to be, for forgetting the oldest.
+    over: VecDeque<(ConnKey, u64)>,
+    stamps: u64,
+    open: usize,
+    open_limit: usize,
+    over_limit: usize,
+    untracked: u64,
+}
+
+impl Connections {
+    pub(super) fn new(open_limit: usize, over_limit: usize) -> Self {
+        Self {
+            map: FxHashMap::default(),
+            over: VecDeque::new(),
+            stamps: 0,
+            open: 0,
+            open_limit,
+            over_limit,
+            untracked: 0,
+        }
+    }
+
+    pub(super) fn apply(&mut self, key: ConnKey, id: EventId, event: &Event) {
+        match event.phase {
+            None => self.list(key, id, event),
+            Some(Phase::Open) => self.open(key, id, event),
+            Some(Phase::End) => self.end(key, id, event),
+        }
+    }
+
+    /// A socket that was open before the start.
+    fn list(&mut self, key: ConnKey, id: EventId, event: &Event) {
+        match self.map.get_mut(&key) {
+            // Listed again after the node started anew: what was known of it still holds.
+            Some(known) if known.state == ConnState::Unsure => {
+                if self.open >= self.open_limit {
+                    self.untracked += 1;
+                    return;
+                }
+                known.state = ConnState::Open;
+                known.last = id;
+                self.open += 1;
+            }
+            Some(_) => {}
+            None => self.insert_open(key, id, event),
+        }
+    }
+
+    fn open(&mut self, key: ConnKey, id: EventId, event: &Event) {
+        let failed = event.reason.is_some() && event.kind == Some(super::EventType::Connect);
+        if failed {
+            let mut row = Connection::new(id, event, ConnState::Failed);
+            row.ended = Some(event.ts);
+            self.insert_over(key, row);
+            return;
+        }
+        match self.map.get_mut(&key) {
+            // Reset while it was queued and accepted after that: the ending came first.
+            Some(known) if known.state == ConnState::Ended && known.row.kind.is_none() => {
+                known.adopt_opening(id, event);
+            }
+            Some(known) if known.state == ConnState::Open => known.adopt_opening(id, event),
+            _ => self.insert_open(key, id, event),
+        }
+    }
+
+    fn end(&mut self, key: ConnKey, id: EventId, event: &Event) {
+        let mut row = match self.map.remove(&key) {
+            Some(mut known) if known.state != ConnState::Failed => {
+                self.open -= usize::from(known.state == ConnState::Open);
+                known.adopt_ending(id, event);
+                known
+            }
+            _ => {
+                let mut row = Connection::new(id, event, ConnState::Ended);
+                row.row.kind = None;
+                row
+            }
+        };
+        row.state = ConnState::Ended;
+        row.ended = Some(event.ts);
+        if row.opened.is_none() {
+            row.opened = opened_by_duration(event);
+        }
+        self.insert_over(key, row);
+    }
+
+    fn insert_open(&mut self, key: ConnKey, id: EventId, event: &Event) {
+        if self.open >= self.open_limit {
+            self.untracked += 1;
+            return;
+        }
+        let mut row = Connection::new(id, event, ConnState::Open);
+        row.opened = if event.phase.is_some() {
+            Some(event.ts)
+        } else {
+            opened_by_duration(event)
+        };
+        self.map.insert(key, row);
+        self.open += 1;
+    }
+
+    fn insert_over(&mut self, key: ConnKey, mut row: Connection) {
+        self.stamps += 1;
+        row.stamp = self.stamps;
+        self.over.push_back((key, row.stamp));
+        if let Some(before) = self.map.insert(key, row) {
+            self.open -= usize::from(before.state == ConnState::Open);
+        }
+        self.forget();
+    }
+
+    /// Drops what ended the longest time ago, down to the limit.
+    fn forget(&mut self) {
+        while self.over.len() > self.over_limit {
+            let Some((key, stamp)) = self.over.pop_front() else {
+                return;
+            };
+            let is_it = |c: &Connection| c.stamp == stamp && c.state != ConnState::Open;
+            if self.map.get(&key).is_some_and(is_it) {
+                self.map.remove(&key);
+            }
+        }
+    }
+
+    /// A node has started anew: what it does not list again may be over.
+    pub(super) fn node_restarted(&mut self, node: NodeIx) {
+        for (key, row) in &mut self.map {
+            if key.node == node && row.state == ConnState::Open {
+                row.state = ConnState::Unsure;
+                self.stamps += 1;
+                row.stamp = self.stamps;
+                self.over.push_back((*key, row.stamp));
+                self.open -= 1;
+            }
+        }
+        self.forget();
+    }
+
+    /// The connection of that name.
+    #[must_use]
+    pub fn get(&self, key: ConnKey) -> Option<&Connection> {
+        self.map.get(&key)
+    }
+
+    /// All connections, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (ConnKey, &Connection)> {
+        self.map.iter().map(|(key, row)| (*key, row))
+    }
+
+    /// How many are known: open or over.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// None is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.open
+    }
+
+    /// How many openings came when there was no room for more open connections.
+    #[must_use]
+    pub fn untracked(&self) -> u64 {
+        self.untracked
+    }
+}
+
+impl Connection {
+    fn new(id: EventId, event: &Event, state: ConnState) -> Self {
+        Self {
+            row: event.clone(),
+            state,
+            opened: None,
+            ended: None,
+            first: id,
+            last: id,
+            stamp: 0,
+        }
+    }
+
+    fn adopt_opening(&mut self, id: EventId, event: &Event) {
+        self.last = id;
+        self.row.kind = event.kind;
+        self.row.phase = event.phase;
+        self.row.figures.lat_us = event.figures.lat_us;
+        if event.process.is_some() {
+            self.row.process.clone_from(&event.process);
+            self.row.origin = event.origin.clone();
+        }
+        // A socket that was open before the start may be accepted later: the earlier time holds.
+        if self.opened.is_none() && !event.before {
+            self.opened = Some(event.ts);
+        }
+    }
+
+    fn adopt_ending(&mut self, id: EventId, event: &Event) {
+        self.last = id;
+        let lat_us = self.row.figures.lat_us;
+        self.row.reason = event.reason;
+        self.row.errno = event.errno;
+        self.row.figures = event.figures;
+        self.row.figures.lat_us = lat_us;
+        if self.row.process.is_none() {
+            self.row.process.clone_from(&event.process);
+        }
+        if event.peer.is_some() {
+            self.row.peer.clone_from(&event.peer);
+        }
+    }
+
+    /// How long it lasted, or has lasted until `now`, in microseconds.
+    #[must_use]
+    pub fn age_us(&self, now: Timestamp) -> Option<u64> {
+        if let (Some(_), Some(dur)) = (self.ended, self.row.figures.dur_us) {
+            return Some(dur.get());
+        }
+        let until = self.ended.unwrap_or(now);
+        let nanos = until.0.checked_sub(self.opened?.0)?;
+        u64::try_from(nanos / 1_000).ok()
+    }
+}
+
+/// When the connection of an ending, or of a listing, was opened.
+fn opened_by_duration(event: &Event) -> Option<Timestamp> {
+    let nanos = i64::try_from(event.figures.dur_us?.get())
+        .ok()?
+        .checked_mul(1_000)?;
+    Some(Timestamp(event.ts.0.checked_sub(nanos)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use nonmax::NonMaxU64;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{EventType, Reason, sample};
+
+    fn key(conn: u64) -> ConnKey {
+        ConnKey {
+            node: NodeIx(0),
+            conn: ConnId(conn),
+        }
+    }
+
+    fn apply(all: &mut Connections, id: u64, event: &Event) {
+        let key = ConnKey {
+            node: NodeIx(0),
+            conn: event.conn,
+        };
+        all.apply(key, EventId(id), event);
+    }
+
+    #[test]
+    fn an_opening_and_its_ending_make_one_row() {
+        let mut all = Connections::new(8, 8);
+        let mut opening = sample::connect(7, 40_000);
+        opening.figures.lat_us = NonMaxU64::new(250);
+        apply(&mut all, 0, &opening);
+        assert_eq!(all.open_count(), 1);
+
+        let mut ending = sample::close(7, 40_000);
+        ending.ts = Timestamp(opening.ts.0 + 3_000_000);
+        ending.figures.tx_bytes = NonMaxU64::new(99);
+        apply(&mut all, 1, &ending);
+        assert_eq!((all.open_count(), all.len()), (0, 1));
+        let row = all.get(key(7)).unwrap();
+        assert_eq!(row.state, ConnState::Ended);
+        assert_eq!(row.row.kind, Some(EventType::Connect));
+        assert_eq!(row.row.reason, Some(Reason::FinLocal));
+        assert_eq!(row.row.figures.lat_us, NonMaxU64::new(250));
+        assert_eq!(row.row.figures.tx_bytes, NonMaxU64::new(99));
+        assert_eq!(row.age_us(Timestamp::default()), Some(3_000));
+    }
+
+    #[test]
+    fn a_failed_connect_is_over_at_once() {
+        let mut all = Connections::new(8, 8);
+        let mut event = sample::connect(7, 40_000);
+        event.reason = Some(Reason::Refused);
+        apply(&mut all, 0, &event);
+        assert_eq!(all.open_count(), 0);
+        assert_eq!(all.get(key(7)).unwrap().state, ConnState::Failed);
+
+        // The same socket tries again and gets through.
+        apply(&mut all, 1, &sample::connect(7, 40_001));
+        assert_eq!((all.open_count(), all.len()), (1, 1));
+        assert_eq!(all.get(key(7)).unwrap().state, ConnState::Open);
+    }
+
+    #[test]
+    fn an_ending_before_the_accept_stays_the_ending() {
+        let mut all = Connections::new(8, 8);
+        apply(&mut all, 0, &sample::close(7, 80));
+        let mut accept = sample::connect(7, 80);
+        accept.kind = Some(EventType::Accept);
+        apply(&mut all, 1, &accept);
+        let row = all.get(key(7)).unwrap();
+        assert_eq!(row.state, ConnState::Ended);
+        assert_eq!(row.row.kind, Some(EventType::Accept));
+        assert_eq!(all.open_count(), 0);
+    }
+
+    #[test]
+    fn a_node_that_starts_anew_confirms_what_it_lists() {
+        let mut all = Connections::new(8, 8);
+        apply(&mut all, 0, &sample::connect(1, 1));
+        apply(&mut all, 1, &sample::connect(2, 2));
+        all.node_restarted(NodeIx(0));
+        assert_eq!(all.open_count(), 0);
+        apply(&mut all, 2, &sample::listed(1, 1));
+        assert_eq!(all.open_count(), 1);
+        assert_eq!(all.get(key(1)).unwrap().state, ConnState::Open);
+        assert_eq!(all.get(key(2)).unwrap().state, ConnState::Unsure);
+    }
+
+    proptest! {
+        /// Whatever comes in whatever order, the bounds hold and the count of open ones is right.
+        #[test]
+        fn stays_within_its_limits(steps in prop::collection::vec((0_u8..5, 0_u64..24), 0..400)) {
+            let mut all = Connections::new(6, 5);
+            for (id, (what, conn)) in steps.into_iter().enumerate() {
+                let port = u16::try_from(conn).unwrap();
+                let event = match what {
+                    0 => sample::connect(conn, port),
+                    1 => sample::close(conn, port),
+                    2 => sample::listed(conn, port),
+                    3 => {
+                        let mut failed = sample::connect(conn, port);
+                        failed.reason = Some(Reason::Timeout);
+                        failed
+                    }
+                    _ => {
+                        all.node_restarted(NodeIx(0));
+                        continue;
+                    }
+                };
+                apply(&mut all, id as u64, &event);
+                let open = all.iter().filter(|(_, c)| c.state == ConnState::Open).count();
+                prop_assert_eq!(all.open_count(), open);
+                prop_assert!(open <= 6, "{} open", open);
+                prop_assert!(all.len() - open <= 5);
+                prop_assert!(all.over.len() <= 5);
+            }
+        }
+    }
+}

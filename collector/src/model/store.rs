@@ -1,0 +1,349 @@
+//! Everything that is known, from the updates of a source. Bounded; one place that changes it.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    Batch, ConnKey, Connections, Counts, Hello, Log, LossKind, Lost, NodeState, Rates, SourceState,
+    Timestamp, Update, Workloads,
+};
+
+/// How much a [`Store`] keeps. What does not fit is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Events; the oldest is evicted.
+    pub events: usize,
+    /// Open connections; further ones are not tracked.
+    pub open: usize,
+    /// Connections that ended; the one that ended first is forgotten.
+    pub ended: usize,
+    /// Workloads with figures of their own; further ones are counted together.
+    pub workloads: usize,
+    /// Nodes with a state of their own; further ones share the last one's.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    /// Some 300 MiB when everything is full.
+    fn default() -> Self {
+        Self {
+            events: 1_000_000,
+            open: 262_144,
+            ended: 65_536,
+            workloads: 16_384,
+            nodes: 8_192,
+        }
+    }
+}
+
+/// The place of a node among those of a [`Store`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeIx(pub(super) u32);
+
+/// One node of a source.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What its source is doing.
+    pub state: SourceState,
+    /// What it said when its hooks were attached.
+    pub hello: Option<Hello>,
+    /// How many events came from it, listings not counted.
+    pub events: u64,
+    /// What was lost on the way from it.
+    pub losses: Losses,
+}
+
+/// How much was lost, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses([u64; LossKind::ALL.len()]);
+
+impl Losses {
+    fn add(&mut self, lost: &Lost) {
+        let sum = &mut self.0[lost.kind as usize];
+        *sum = sum.saturating_add(lost.n);
+    }
+
+    /// How much of one kind.
+    #[must_use]
+    pub fn of(&self, kind: LossKind) -> u64 {
+        self.0[kind as usize]
+    }
+
+    /// The kinds of which there was any.
+    pub fn iter(&self) -> impl Iterator<Item = (LossKind, u64)> {
+        LossKind::ALL
+            .into_iter()
+            .map(|kind| (kind, self.of(kind)))
+            .filter(|(_, n)| *n > 0)
+    }
+
+    /// How much of all kinds.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+}
+
+/// Events, connections, counts and nodes.
+#[derive(Debug)]
+pub struct Store {
+    log: Log,
+    connections: Connections,
+    counts: Counts,
+    rates: Rates,
+    workloads: Workloads,
+    losses: Losses,
+    nodes: Vec<Node>,
+    by_name: FxHashMap<Arc<str>, NodeIx>,
+    limits: Limits,
+}
+
+impl Store {
+    /// An empty store.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            log: Log::new(limits.events),
+            connections: Connections::new(limits.open, limits.ended),
+            counts: Counts::default(),
+            rates: Rates::default(),
+            workloads: Workloads::new(limits.workloads),
+            losses: Losses::default(),
+            nodes: Vec::new(),
+            by_name: FxHashMap::default(),
+            limits,
+        }
+    }
+
+    /// Takes in what a source said; `now` is when it was heard, and what the rates go by.
+    pub fn apply(&mut self, update: Update, now: Timestamp) {
+        match update {
+            Update::Hello(hello) => self.greet(hello),
+            Update::State(NodeState { node, state }) => {
+                let node = self.node_ix(&node);
+                self.nodes[node.0 as usize].state = state;
+            }
+            Update::Batch(batch) => self.take(batch, now),
+        }
+    }
+
+    fn greet(&mut self, hello: Hello) {
+        let ix = self.node_ix(&hello.node);
+        let node = &mut self.nodes[ix.0 as usize];
+        let again = node.hello.replace(hello).is_some();
+        node.state = SourceState::Live;
+        if again {
+            self.connections.node_restarted(ix);
+        }
+    }
+
+    fn take(&mut self, batch: Batch, now: Timestamp) {
+        let ix = self.node_ix(&batch.node);
+        for lost in &batch.lost {
+            self.losses.add(lost);
+            self.nodes[ix.0 as usize].losses.add(lost);
+        }
+        for event in batch.events {
+            if let Some(kind) = event.kind {
+                self.counts.add(kind, event.reason);
+                self.rates.add(kind, 1, now);
+                self.workloads.add(kind, &event);
+                self.nodes[ix.0 as usize].events += 1;
+            }
+            let key = ConnKey {
+                node: ix,
+                conn: event.conn,
+            };
+            self.connections.apply(key, self.log.end(), &event);
+            self.log.push(event);
+        }
+    }
+
+    fn node_ix(&mut self, name: &Arc<str>) -> NodeIx {
+        if let Some(ix) = self.by_name.get(name) {
+            return *ix;
+        }
+        let full = self.nodes.len() >= self.limits.nodes.max(1);
+        if full {
+            let last = self.nodes.len() - 1;
+            return NodeIx(u32::try_from(last).unwrap_or(u32::MAX));
+        }
+        let ix = NodeIx(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        self.nodes.push(Node {
+            name: Arc::clone(name),
+            state: SourceState::Connecting,
+            hello: None,
+            events: 0,
+            losses: Losses::default(),
+        });
+        self.by_name.insert(Arc::clone(name), ix);
+        ix
+    }
+
+    /// The events that are kept, listings of sockets open before the start among them.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The connections.
+    #[must_use]
+    pub fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// How many events of each type and reason there were, evicted ones included.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How many events there were in each second.
+    #[must_use]
+    pub fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// The figures of each workload.
+    #[must_use]
+    pub fn workloads(&self) -> &Workloads {
+        &self.workloads
+    }
+
+    /// What was lost before it came here, on all nodes.
+    #[must_use]
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    /// How many events came here and are no longer kept.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.log.first().0
+    }
+
+    /// The nodes, in the order in which they were first heard of.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{EventType, Reason, sample};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
+
+    fn small() -> Limits {
+        Limits {
+            events: 10,
+            open: 4,
+            ended: 4,
+            workloads: 2,
+            nodes: 2,
+        }
+    }
+
+    fn batch(node: &str, events: Vec<crate::model::Event>, lost: Vec<Lost>) -> Update {
+        Update::Batch(Batch {
+            node: node.into(),
+            events,
+            lost,
+        })
+    }
+
+    #[test]
+    fn counts_what_comes_and_what_is_lost() {
+        let mut store = Store::new(small());
+        let mut refused = sample::connect(3, 3);
+        refused.reason = Some(Reason::Refused);
+        let events = vec![
+            sample::listed(1, 1),
+            sample::connect(2, 2),
+            refused,
+            sample::close(1, 1),
+        ];
+        let ring = Lost {
+            kind: LossKind::Ring,
+            n: 7,
+        };
+        store.apply(batch("a", events, vec![ring.clone(), ring]), NOW);
+        assert_eq!(store.counts().of(EventType::Connect), 2);
+        assert_eq!(
+            store
+                .counts()
+                .with_reason(EventType::Connect, Some(Reason::Refused)),
+            1
+        );
+        assert_eq!(store.counts().total(), 3);
+        assert_eq!(store.log().len(), 4);
+        assert_eq!(store.losses().of(LossKind::Ring), 14);
+        assert_eq!(store.nodes()[0].losses.total(), 14);
+        assert_eq!(store.nodes()[0].events, 3);
+        assert_eq!(store.connections().open_count(), 1);
+        let after = Timestamp(NOW.0 + 1_000_000_000);
+        assert_eq!(store.rates().last(EventType::Connect, after), 2);
+    }
+
+    #[test]
+    fn hello_is_live_and_a_second_one_is_a_restart() {
+        let mut store = Store::new(small());
+        let hello = Hello {
+            node: "a".into(),
+            kernel: "6.12".into(),
+            accept_hook: None,
+            seeded: 0,
+            ts: NOW,
+        };
+        let connecting = NodeState {
+            node: "a".into(),
+            state: SourceState::Connecting,
+        };
+        store.apply(Update::State(connecting), NOW);
+        assert_eq!(store.nodes()[0].state, SourceState::Connecting);
+        store.apply(Update::Hello(hello.clone()), NOW);
+        assert_eq!(store.nodes()[0].state, SourceState::Live);
+        store.apply(batch("a", vec![sample::connect(2, 2)], vec![]), NOW);
+        assert_eq!(store.connections().open_count(), 1);
+        store.apply(Update::Hello(hello), NOW);
+        assert_eq!(store.connections().open_count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn everything_is_bounded_and_everything_is_counted(
+            steps in prop::collection::vec((0_u8..6, 0_u64..50, 0_u8..5), 0..300),
+        ) {
+            let mut store = Store::new(small());
+            let (mut total, mut kept) = (0, 0);
+            for (node, conn, what) in steps {
+                let node = format!("n{node}");
+                let mut event = match what {
+                    0 => sample::listed(conn, 1),
+                    1 | 2 => sample::connect(conn, 1),
+                    _ => sample::close(conn, 1),
+                };
+                event.origin = sample::origin(&node);
+                total += u64::from(event.kind.is_some());
+                kept += 1;
+                store.apply(batch(&node, vec![event], vec![]), NOW);
+            }
+            prop_assert_eq!(store.counts().total(), total);
+            prop_assert_eq!(store.log().len() as u64 + store.evicted(), kept);
+            prop_assert!(store.log().len() <= 10);
+            prop_assert!(store.connections().len() <= 8);
+            prop_assert!(store.nodes().len() <= 2);
+            prop_assert_eq!(store.nodes().iter().map(|n| n.events).sum::<u64>(), total);
+            prop_assert!(store.workloads().len() <= 2);
+            let tallied = store.workloads().iter().map(|(_, t)| t.counts.total()).sum::<u64>();
+            prop_assert_eq!(tallied + store.workloads().others().counts.total(), total);
+        }
+    }
+}

@@ -1,0 +1,510 @@
+//! The command line: what is asked for, checked as far as the text alone allows.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use collector::filter::{Filter, FilterError};
+use collector::model::HookKind;
+use collector::units;
+
+const EXAMPLES: &str = "\
+Examples:
+  tcpscope                                     watch this host, fullscreen
+  tcpscope -p 'cart-*' --failed                only what failed in these pods
+  tcpscope --filter 'type:c lat>50ms !dst:10.0.0.0/8'
+  tcpscope --filter 'port:443 reason:refused,timeout curl'
+  tcpscope -o json --duration 10s | jq -r 'select(.t==\"ev\").comm' | sort | uniq -c
+  tcpscope --snapshot -o csv > open.csv        the sockets that are open now
+  tcpscope poll                                without privileges, with less to tell
+
+Needs root, or CAP_BPF and CAP_PERFMON; `tcpscope check` says what is missing.
+Exit status: 0 done, 1 failed, 2 wrong usage, 129 hung up.";
+
+const FILTER_HELP: &str = "\
+Show only what matches EXPR. Terms are and-ed:
+
+  port:443 dst:10.0.0.0/8    a field and its whole value; `*` globs, CIDRs for addresses
+  type:c,x  comm:\"a b\"       `,` is or; quotes where a value has a space, comma or quote
+  pod:~^cart-[0-9]           a regular expression
+  lat>50ms tx>=1MiB pid=1    numbers, durations (us ms s m h) and sizes (B KiB MiB GiB)
+  !node:a  is:failed         negation; failures of any kind
+  curl  192.0.2.0/24         a part of any text, in any case; an address, either end
+
+Fields are the keys of `-o json`, and: ns src dst lat dur tx rx rtt retr port addr";
+
+/// Live TCP connection inspection in the terminal.
+///
+/// Says who connects (C), accepts (A) and closes (X) TCP connections on this host, to whom, and
+/// why a connection failed or ended; U is what no call of a process did.
+#[derive(Debug, Parser)]
+#[command(name = "tcpscope", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    view: View,
+    #[command(flatten)]
+    probes: Probes,
+    /// Write a log of the program's own doings to FILE
+    #[arg(long, global = true, value_name = "FILE")]
+    log: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch this host without privileges
+    ///
+    /// The kernel's list of sockets is read several times a second. What opens and closes between
+    /// two readings is not seen, and who did what is known only in part: changes are type U.
+    Poll(Box<View>),
+    /// Say what this host allows and what is missing, and how to mend it
+    Check,
+}
+
+/// FILTERS and OUTPUT: one set for every source, before or after the subcommand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct View {
+    /// Only these Kubernetes namespaces; commas and repeats add
+    #[arg(short, long, value_name = "NS", help_heading = "Filters")]
+    pub(crate) namespace: Vec<String>,
+    /// All namespaces: the default on a host
+    #[arg(
+        short = 'A',
+        long,
+        conflicts_with = "namespace",
+        help_heading = "Filters"
+    )]
+    pub(crate) all_namespaces: bool,
+    /// Only these pods: `-p 'cart-*'`
+    #[arg(short, long, value_name = "POD", help_heading = "Filters")]
+    pub(crate) pod: Vec<String>,
+    /// Only these containers
+    #[arg(short, long, value_name = "NAME", help_heading = "Filters")]
+    pub(crate) container: Vec<String>,
+    /// Only these nodes
+    #[arg(long, value_name = "NODE", help_heading = "Filters")]
+    pub(crate) node: Vec<String>,
+    /// Only these event types: connect, accept, close, unknown
+    #[arg(
+        long = "type",
+        value_name = "T",
+        value_delimiter = ',',
+        ignore_case = true,
+        value_parser = ["C", "A", "X", "U"],
+        help_heading = "Filters"
+    )]
+    pub(crate) types: Vec<String>,
+    /// Only failed connects, and endings that nobody wanted
+    #[arg(long, help_heading = "Filters")]
+    pub(crate) failed: bool,
+    /// Show only what matches EXPR, such as `port:443 lat>50ms`
+    #[arg(long, value_name = "EXPR", long_help = FILTER_HELP, help_heading = "Filters")]
+    pub(crate) filter: Option<String>,
+
+    /// The screen, or text on stdout [default: tui on a terminal, else columns]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        help_heading = "Output"
+    )]
+    pub(crate) output: Option<Format>,
+    /// Columns by name, in this order, such as `time,comm,daddr,dport,reason`
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        help_heading = "Output"
+    )]
+    pub(crate) columns: Vec<String>,
+    /// Leave out the line of headers
+    #[arg(long, help_heading = "Output")]
+    pub(crate) no_headers: bool,
+    /// Put the TIME column first
+    #[arg(long, help_heading = "Output")]
+    pub(crate) timestamps: bool,
+    /// Stop after this time, such as 500ms, 10s or 5m [text output]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
+    pub(crate) duration: Option<Duration>,
+    /// Stop after this many events [text output]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    pub(crate) count: Option<u64>,
+    /// List the sockets that are open now, and exit [text output]
+    #[arg(long, conflicts_with_all = ["duration", "count"], help_heading = "Output")]
+    pub(crate) snapshot: bool,
+    /// Colours on the screen [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", help_heading = "Output")]
+    pub(crate) color: Option<When>,
+    /// Colours of the screen [default: default]
+    #[arg(long, value_name = "NAME", value_parser = THEMES, help_heading = "Output")]
+    pub(crate) theme: Option<String>,
+    /// Leave the mouse to the terminal
+    #[arg(long, help_heading = "Output")]
+    pub(crate) no_mouse: bool,
+}
+
+/// The names that `--theme` takes.
+pub(crate) const THEMES: [&str; 4] = ["default", "light", "colorblind", "mono"];
+
+/// SOURCE: how the probes are loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct Probes {
+    /// Size of the kernel's ring buffer, a power of two [default: 16MiB]
+    #[arg(long, value_name = "SIZE", value_parser = ring, help_heading = "Source")]
+    pub(crate) buffer: Option<u32>,
+    /// Begin with an empty picture: leave out the sockets that are open already
+    #[arg(long, conflicts_with = "snapshot", help_heading = "Source")]
+    pub(crate) no_seed: bool,
+    /// The hook that sees the return of `accept()` [default: auto, the best that the kernel allows]
+    #[arg(long, value_name = "HOOK", value_parser = accept_hook(), help_heading = "Source")]
+    pub(crate) accept_hook: Option<AcceptHook>,
+}
+
+/// A choice of `--accept-hook`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AcceptHook {
+    /// The best that the kernel allows.
+    Auto,
+    /// This one, or an error.
+    Only(HookKind),
+}
+
+/// A choice of `--output`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Fullscreen
+    Tui,
+    /// A table
+    Columns,
+    /// A table with names and figures of the peer
+    Wide,
+    /// One JSON object a line
+    Json,
+    /// Every key, with a header
+    Csv,
+    /// A table for a document
+    Markdown,
+}
+
+/// A choice of `--color`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// If the terminal has them and `NO_COLOR` is not set
+    Auto,
+    /// In any case
+    Always,
+    /// In no case
+    Never,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// `check`
+    Check,
+    /// Show what a source says.
+    Watch(Source, Box<View>),
+}
+
+/// Where events come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The kernel's probes on this host.
+    Host(Probes),
+    /// The kernel's list of sockets, read again and again.
+    Poll,
+}
+
+/// The job and the log file that the command line asks for.
+///
+/// Ends the process with status 2 and a message where the usage is wrong, with 0 after `--help`.
+pub(crate) fn parse() -> (Job, Option<PathBuf>) {
+    let cli = Cli::parse();
+    let log = cli.log.clone();
+    match cli.job() {
+        Ok(job) => (job, log),
+        Err(error) => error.exit(),
+    }
+}
+
+impl Cli {
+    fn job(self) -> Result<Job, clap::Error> {
+        let conflict = |what, name| {
+            let message = format!("{what} cannot be used with `{name}`");
+            Err(Self::command().error(ErrorKind::ArgumentConflict, message))
+        };
+        let (source, view) = match self.command {
+            None => (Source::Host(self.probes), self.view),
+            Some(Command::Poll(_)) if self.probes.any() => {
+                return conflict("--buffer, --no-seed and --accept-hook", "poll");
+            }
+            Some(Command::Poll(after)) => (Source::Poll, self.view.with(*after)),
+            Some(Command::Check) if self.probes.any() || self.view != View::default() => {
+                return conflict("an option for filters, output or the source", "check");
+            }
+            Some(Command::Check) => return Ok(Job::Check),
+        };
+        view.check()?;
+        Ok(Job::Watch(source, Box::new(view)))
+    }
+}
+
+impl Probes {
+    fn any(&self) -> bool {
+        self.buffer.is_some() || self.no_seed || self.accept_hook.is_some()
+    }
+}
+
+impl View {
+    /// What was said before the subcommand, with what was said after it: lists add, and of two
+    /// single values the later holds.
+    fn with(mut self, after: Self) -> Self {
+        // Without `..`, so that the compiler asks about a new option.
+        let Self {
+            namespace,
+            all_namespaces,
+            pod,
+            container,
+            node,
+            types,
+            failed,
+            filter,
+            output,
+            columns,
+            no_headers,
+            timestamps,
+            duration,
+            count,
+            snapshot,
+            color,
+            theme,
+            no_mouse,
+        } = after;
+        self.namespace.extend(namespace);
+        self.all_namespaces |= all_namespaces;
+        self.pod.extend(pod);
+        self.container.extend(container);
+        self.node.extend(node);
+        self.types.extend(types);
+        self.failed |= failed;
+        self.filter = filter.or(self.filter);
+        self.output = output.or(self.output);
+        self.columns.extend(columns);
+        self.no_headers |= no_headers;
+        self.timestamps |= timestamps;
+        self.duration = duration.or(self.duration);
+        self.count = count.or(self.count);
+        self.snapshot |= snapshot;
+        self.color = color.or(self.color);
+        self.theme = theme.or(self.theme);
+        self.no_mouse |= no_mouse;
+        self
+    }
+
+    /// What clap cannot know of: options on both sides of the subcommand, and what an output lacks.
+    fn check(&self) -> Result<(), clap::Error> {
+        let conflict =
+            |message: &str| Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+        if self.all_namespaces && !self.namespace.is_empty() {
+            return conflict("--all-namespaces cannot be used with --namespace");
+        }
+        if self.snapshot && (self.duration.is_some() || self.count.is_some()) {
+            return conflict("--snapshot cannot be used with --duration or --count");
+        }
+        match self.output {
+            Some(Format::Tui) if self.bounded() => {
+                conflict("--duration, --count and --snapshot need text output, such as -o columns")
+            }
+            Some(Format::Json) if !self.columns.is_empty() => {
+                conflict("--columns cannot be used with -o json, which has every key")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The filter that all the options for filters make together.
+    ///
+    /// # Errors
+    /// A usage error with the option, and the column in its value.
+    pub(crate) fn filter(&self) -> Result<Filter, clap::Error> {
+        let wrong = |option: &str, error: FilterError| {
+            let message = format!("invalid value for --{option}: {error}");
+            Cli::command().error(ErrorKind::ValueValidation, message)
+        };
+        let terms = [
+            ("namespace", &self.namespace),
+            ("pod", &self.pod),
+            ("container", &self.container),
+            ("node", &self.node),
+            ("type", &self.types),
+        ];
+        let mut filter = Filter::all();
+        for (option, values) in terms {
+            let term = Filter::term(option, values).map_err(|error| wrong(option, error))?;
+            filter = filter.and(term);
+        }
+        if self.failed {
+            filter = filter.and(Filter::failed());
+        }
+        let expression = Filter::parse(self.filter.as_deref().unwrap_or_default());
+        Ok(filter.and(expression.map_err(|error| wrong("filter", error))?))
+    }
+
+    /// Whether the run is to end by itself, which only text output does.
+    fn bounded(&self) -> bool {
+        self.snapshot || self.duration.is_some() || self.count.is_some()
+    }
+
+    /// The output that was asked for, or the one that fits: the screen on a terminal.
+    pub(crate) fn format(&self, stdout_is_terminal: bool) -> Format {
+        match self.output {
+            Some(format) => format,
+            None if stdout_is_terminal && !self.bounded() => Format::Tui,
+            None => Format::Columns,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, units::UnitError> {
+    units::parse_duration(text).map(Duration::from_micros)
+}
+
+/// The sizes that the kernel takes for a ring buffer, within reason.
+fn ring(text: &str) -> Result<u32, String> {
+    let bytes = units::parse_size(text).map_err(|e| e.to_string())?;
+    match u32::try_from(bytes) {
+        Ok(bytes @ 0x1_0000..=0x4000_0000) if bytes.is_power_of_two() => Ok(bytes),
+        _ => Err("it takes a power of two from 64KiB to 1GiB, such as 4MiB or 16MiB".to_owned()),
+    }
+}
+
+fn accept_hook() -> impl TypedValueParser<Value = AcceptHook> {
+    let words = HookKind::ALL.map(HookKind::word);
+    PossibleValuesParser::new(["auto"].into_iter().chain(words)).map(|word| {
+        HookKind::ALL
+            .into_iter()
+            .find(|hook| hook.word() == word)
+            .map_or(AcceptHook::Auto, AcceptHook::Only)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(line: &str) -> Result<Job, clap::Error> {
+        let words = std::iter::once("tcpscope").chain(line.split_whitespace());
+        Cli::try_parse_from(words).and_then(Cli::job)
+    }
+
+    fn view(line: &str) -> View {
+        match job(line).expect(line) {
+            Job::Watch(_, view) => *view,
+            Job::Check => panic!("{line} is check"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_poll() {
+        let both = view("-n a --count 1 --failed poll -n b --count 2 --type c,X");
+        assert_eq!(both.namespace, ["a", "b"]);
+        assert_eq!(both.count, Some(2));
+        assert!(both.failed);
+        assert_eq!(both.types, ["c", "X"]);
+        assert_eq!(view("-o json poll"), view("poll -o json"));
+    }
+
+    #[test]
+    fn without_a_subcommand_it_is_the_host() {
+        let Ok(Job::Watch(Source::Host(probes), _)) =
+            job("--buffer 4MiB --accept-hook syscall --no-seed")
+        else {
+            panic!("not the host");
+        };
+        assert_eq!(probes.buffer, Some(4 << 20));
+        assert_eq!(
+            probes.accept_hook,
+            Some(AcceptHook::Only(HookKind::Syscall))
+        );
+        assert!(probes.no_seed);
+    }
+
+    #[test]
+    fn wrong_usage_is_status_2() {
+        for line in [
+            "-A -n x",
+            "-A poll -n x",
+            "check -n x",
+            "-n x check",
+            "--no-seed check",
+            "--no-seed poll",
+            "poll --no-seed",
+            "--type q",
+            "--buffer 5MiB",
+            "--buffer 16",
+            "--buffer 1KiB",
+            "--duration 10",
+            "--count 0",
+            "--snapshot --count 3",
+            "--snapshot poll --count 3",
+            "--snapshot --no-seed",
+            "-o tui --count 3",
+            "-o json --columns pid",
+            "-o yaml",
+            "--theme x",
+            "--accept-hook x",
+            "nonsense",
+            "check extra",
+        ] {
+            let error = job(line).map(|_| ()).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_screen_is_for_terminals_and_runs_without_an_end() {
+        assert_eq!(view("").format(true), Format::Tui);
+        assert_eq!(view("").format(false), Format::Columns);
+        assert_eq!(view("--snapshot").format(true), Format::Columns);
+        assert_eq!(view("--duration 1s").format(true), Format::Columns);
+        assert_eq!(view("-o csv").format(true), Format::Csv);
+        assert_eq!(view("-o tui").format(false), Format::Tui);
+    }
+
+    #[test]
+    fn the_options_for_filters_make_one_filter() {
+        let filter = view("-n shop,a* -p cart-1 --type c,X --failed --filter port:443").filter();
+        let text = "ns:shop,a* pod:cart-1 type:c,x is:failed port:443";
+        assert_eq!(filter.expect(text).to_string(), text);
+        assert!(view("").filter().expect("no terms").is_all());
+    }
+
+    #[test]
+    fn a_bad_filter_is_wrong_usage_and_says_where() {
+        let error = view("--filter port:443,x")
+            .filter()
+            .expect_err("not a port");
+        assert_eq!(error.exit_code(), 2);
+        let said = "error: invalid value for --filter: column 10: `x` is not a number";
+        assert!(error.to_string().starts_with(said), "{error}");
+    }
+
+    #[test]
+    fn the_log_is_for_every_subcommand() {
+        for line in ["--log f", "--log f check", "check --log f", "poll --log f"] {
+            let words = std::iter::once("tcpscope").chain(line.split_whitespace());
+            let cli = Cli::try_parse_from(words).expect(line);
+            assert_eq!(cli.log, Some(PathBuf::from("f")), "{line}");
+        }
+    }
+}
