@@ -1,7 +1,5 @@
 //! Where events come from: each source is a stream of [`Update`]s.
 
-pub mod poll;
-
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,6 +9,7 @@ use tokio_stream::Stream;
 use crate::model::Update;
 
 pub mod host;
+pub mod poll;
 
 /// What every source gives: updates as they happen, until it ends or is dropped.
 pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
