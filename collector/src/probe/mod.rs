@@ -5,6 +5,7 @@ mod clock;
 mod interpret;
 mod load;
 mod prebuilt;
+pub mod requirements;
 mod ring;
 
 pub use btf::BtfError;
