@@ -1,11 +1,11 @@
 //! `tcpscope check`: what this host allows, what is missing, and how to mend it.
 //!
 //! ```text
-//! CHECK             STATUS    FOUND
-//! privileges        ok        CAP_SYS_ADMIN
-//! tracefs           missing   /sys/kernel/tracing is not there
-//!                             for   seeing accepts where fexit and kretprobe are refused
-//!                             mend  sudo mount -t tracefs tracefs /sys/kernel/tracing
+//! CHECK                STATUS    FOUND
+//! privileges           ok        CAP_SYS_ADMIN
+//! kernel BTF           missing   /sys/kernel/btf/vmlinux is not there
+//!                                for   finding the fields of this kernel's structures
+//!                                mend  boot a kernel with CONFIG_DEBUG_INFO_BTF=y
 //! ```
 
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
 }
 
 /// The widths of the first two columns, and where the third begins.
-const NAME: usize = 18;
+const NAME: usize = 21;
 const STATUS: usize = 10;
 const FOUND: usize = NAME + STATUS;
 
@@ -51,7 +51,7 @@ fn table(requirements: &Requirements) -> String {
 fn row(text: &mut String, check: &Check) {
     let (word, found) = (check.status.word(), check.status.found());
     let _ = writeln!(text, "{:NAME$}{word:STATUS$}{found}", check.name);
-    if !matches!(check.status, Status::Ok(_)) {
+    if !matches!(check.status, Status::Ok(_) | Status::Note(_)) {
         let _ = writeln!(text, "{:FOUND$}for   {}", "", check.needed_for);
     }
     if let Some(mend) = check.mend {
@@ -103,11 +103,11 @@ mod tests {
             ],
         };
         let expected = "\
-CHECK             STATUS    FOUND
-kernel            ok        6.12
-kernel BTF        missing   not there
-                            for   the work
-                            mend  add it
+CHECK                STATUS    FOUND
+kernel               ok        6.12
+kernel BTF           missing   not there
+                               for   the work
+                               mend  add it
 
 tcpscope cannot watch this host, for want of: kernel BTF. `tcpscope poll` sees less, and needs \
 none of it.

@@ -20,8 +20,10 @@ pub enum Status {
     Degraded(String),
     /// It is not there.
     Missing(String),
-    /// It could not be looked at, or only an attempt can tell.
+    /// It could not be looked at.
     Unknown(String),
+    /// Nothing depends on it, but it may explain something.
+    Note(String),
 }
 
 impl Status {
@@ -33,6 +35,7 @@ impl Status {
             Self::Degraded(_) => "degraded",
             Self::Missing(_) => "missing",
             Self::Unknown(_) => "unknown",
+            Self::Note(_) => "note",
         }
     }
 
@@ -40,9 +43,11 @@ impl Status {
     #[must_use]
     pub fn found(&self) -> &str {
         match self {
-            Self::Ok(text) | Self::Degraded(text) | Self::Missing(text) | Self::Unknown(text) => {
-                text
-            }
+            Self::Ok(text)
+            | Self::Degraded(text)
+            | Self::Missing(text)
+            | Self::Unknown(text)
+            | Self::Note(text) => text,
         }
     }
 }
@@ -120,7 +125,7 @@ fn accept_hooks(tried: &[(HookKind, Result<(), ProbeError>)]) -> Vec<Check> {
         required: true,
         status: match (best, tried.last()) {
             (Some((hook, _)), _) => Status::Ok(format!("accepts by {}", hook.word())),
-            (None, Some((_, Err(error)))) => Status::Missing(error.to_string()),
+            (None, Some((_, Err(error)))) => Status::Missing(why(error)),
             (None, _) => Status::Unknown("nothing was tried".into()),
         },
         mend: best
@@ -134,22 +139,33 @@ fn accept_hooks(tried: &[(HookKind, Result<(), ProbeError>)]) -> Vec<Check> {
             HookKind::Syscall => "accept by syscall",
         },
         needed_for: match hook {
-            HookKind::Fexit => "the cheapest way to see accepts",
+            HookKind::Fexit => "the cheapest way to see accepts; any of the three will do",
             HookKind::Kretprobe => "seeing accepts where fexit is refused",
             HookKind::Syscall => "seeing accepts where both others are refused",
         },
         required: false,
         status: match result {
             Ok(()) => Status::Ok("attached and detached again".into()),
-            // One that is not there is no loss where a better or an equal one is.
-            Err(error) if best.is_some() => {
-                Status::Unknown(format!("not here, not needed: {error}"))
+            Err(error) => {
+                Status::Missing(why(error).replacen(&format!("{}: ", hook.word()), "", 1))
             }
-            Err(error) => Status::Missing(error.to_string()),
         },
         mend: None,
     });
     std::iter::once(any).chain(each).collect()
+}
+
+/// The error without the advice to run this very check, and without the verifier's pages.
+fn why(error: &ProbeError) -> String {
+    let text = match error {
+        ProbeError::NoAcceptHook(why) => why.clone(),
+        other => other.to_string(),
+    };
+    let end = [". Verifier output", "; `tcpscope check`", "\n"]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min();
+    text[..end.unwrap_or(text.len())].to_owned()
 }
 
 #[cfg(test)]
@@ -168,6 +184,16 @@ mod tests {
         assert!(Requirements { checks: one }.main_job_possible());
         let none = accept_hooks(&[(HookKind::Fexit, no()), (HookKind::Syscall, no())]);
         assert!(!Requirements { checks: none }.main_job_possible());
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let refused = "fexit: no. Verifier output: 0: R1=ctx()\n1: exit";
+        assert_eq!(why(&ProbeError::NoAcceptHook(refused.into())), "fexit: no");
+        assert_eq!(
+            why(&ProbeError::Load("no map".into())),
+            "cannot load the probes: no map"
+        );
     }
 
     #[test]
