@@ -57,7 +57,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Watch this host without privileges
     ///
-    /// The kernel's list of sockets is read several times a second. What opens and closes between
+    /// The kernel's list of sockets is read once a second. What opens and closes between
     /// two readings is not seen, and who did what is known only in part: changes are type U.
     Poll(Box<View>),
     /// Say what this host allows and what is missing, and how to mend it

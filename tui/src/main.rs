@@ -3,6 +3,7 @@
 //! The command line names a source and an output; a source is a stream of updates, and an output
 //! is either the screen or text on stdout.
 
+mod check;
 mod cli;
 mod log;
 mod sources;
@@ -27,7 +28,7 @@ async fn main() -> ExitCode {
 fn run(job: Job, log: Option<&std::path::Path>) -> anyhow::Result<ExitCode> {
     log.map(log::start).transpose()?;
     let (source, view) = match job {
-        Job::Check => anyhow::bail!("the requirements are not wired up"),
+        Job::Check => return check::run(),
         Job::Watch(source, view) => (source, view),
     };
     let _filter = view.filter().unwrap_or_else(|error| error.exit());

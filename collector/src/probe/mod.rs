@@ -6,6 +6,7 @@ mod hooks;
 mod interpret;
 mod load;
 mod prebuilt;
+pub mod requirements;
 mod ring;
 
 pub use btf::BtfError;
