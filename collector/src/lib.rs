@@ -8,7 +8,9 @@
 pub mod filter;
 pub mod identity;
 pub mod model;
+pub mod private_file;
 pub mod probe;
+pub mod record;
 pub mod sock_diag;
 pub mod source;
 #[cfg(any(test, feature = "testing"))]
