@@ -31,7 +31,8 @@ fn run(job: Job, log: Option<&std::path::Path>) -> anyhow::Result<ExitCode> {
         Job::Watch(source, view) => (source, view),
     };
     let _filter = view.filter().unwrap_or_else(|error| error.exit());
-    let _updates = sources::start(&source)?;
+    let stop = collector::source::Stop::default();
+    let _updates = sources::start(&source, stop);
     match view.format(std::io::stdout().is_terminal()) {
         Format::Tui => anyhow::bail!("the screen is not wired up"),
         _text => anyhow::bail!("text output is not wired up"),

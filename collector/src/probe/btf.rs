@@ -138,20 +138,6 @@ impl Btf {
         Ok(offset)
     }
 
-    /// How many arguments a kernel function has.
-    ///
-    /// # Errors
-    /// If there is no such function.
-    pub fn arity(&self, function: &str) -> Result<usize, BtfError> {
-        let missing = || BtfError::NoFunction(function.to_owned());
-        let func = self.find(function, FUNC).ok_or_else(missing)?;
-        Ok(self
-            .get(func.refers_to)
-            .filter(|t| t.kind == FUNC_PROTO)
-            .ok_or_else(missing)?
-            .vlen)
-    }
-
     /// How many arguments a tracepoint gives to a raw program.
     ///
     /// # Errors
@@ -292,13 +278,12 @@ mod tests {
         for path in probe_common::Offsets::PATHS {
             btf.offset(path).unwrap();
         }
-        assert!(matches!(btf.arity("inet_csk_accept"), Ok(2 | 4)));
         assert_eq!(btf.tracepoint_arity("inet_sock_set_state").unwrap(), 3);
         assert!(matches!(
             btf.offset("sock.no_such_field"),
             Err(BtfError::NoField(_))
         ));
-        assert!(btf.arity("no_such_function").is_err());
+        assert!(btf.tracepoint_arity("no_such_tracepoint").is_err());
     }
 
     proptest! {
@@ -311,7 +296,7 @@ mod tests {
                 bytes[8..12].fill(0);
                 if let Ok(btf) = Btf::parse(bytes) {
                     let _ = btf.offset("sock.__sk_common.skc_family");
-                    let _ = btf.arity("x");
+                    let _ = btf.tracepoint_arity("x");
                 }
             }
         }

@@ -77,7 +77,6 @@ impl Probes {
     pub fn attach(options: &Options) -> Result<Self, ProbeError> {
         let kernel = Btf::of_kernel()?;
         let offsets = offsets(&kernel)?;
-        let accept_arity = arity(kernel.arity("inet_csk_accept"));
         let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
@@ -86,7 +85,6 @@ impl Probes {
             .btf(Some(&btf))
             .verifier_log_level(VerifierLogLevel::DISABLE)
             .override_global("OFFSETS", &offsets[..], true)
-            .override_global("ACCEPT_ARITY", &accept_arity, true)
             .override_global("COMPLETE_ARITY", &complete_arity, true)
             .map_max_entries("RING", options.buffer)
             .map_max_entries("SOCKS", options.max_sockets)

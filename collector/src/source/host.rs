@@ -79,7 +79,7 @@ fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> Result<
             .await
             .map_err(gone)?;
         let mut reader = Reader::attach(options).map_err(|e| e.to_string())?;
-        let hello = reader.hello(options).map_err(|e| e.to_string())?;
+        let hello = reader.hello(options);
         for update in [Update::Hello(hello), state(node, SourceState::Live)] {
             updates.send(update).await.map_err(gone)?;
         }
@@ -121,11 +121,11 @@ impl Reader {
     }
 
     /// Lists what is open already.
-    fn hello(&mut self, options: &Options) -> Result<Hello, ProbeError> {
-        if options.seed {
-            if let Err(error) = self.probes.seed() {
-                tracing::warn!("owners of what is open are not known: {error}");
-            }
+    fn hello(&mut self, options: &Options) -> Hello {
+        if options.seed
+            && let Err(error) = self.probes.seed()
+        {
+            tracing::warn!("owners of what is open are not known: {error}");
         }
         self.drain_all();
         if options.seed {
@@ -139,13 +139,13 @@ impl Reader {
             }
         }
         let seeded = self.events.iter().filter(|e| e.kind.is_none()).count();
-        Ok(Hello {
+        Hello {
             node: self.node.clone(),
             kernel: identity::host::kernel_release(),
             accept_hook: Some(self.probes.accept_hook()),
             seeded: seeded as u64,
             ts: self.attached,
-        })
+        }
     }
 
     /// Sends what comes, until it is asked to stop.

@@ -1,5 +1,9 @@
 //! Where events come from: each source is a stream of [`Update`]s.
 
+pub mod host;
+pub mod poll;
+mod snapshot;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -7,9 +11,6 @@ use tokio::sync::Notify;
 use tokio_stream::Stream;
 
 use crate::model::Update;
-
-pub mod host;
-mod snapshot;
 
 /// What every source gives: updates as they happen, until it ends or is dropped.
 pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
