@@ -3,11 +3,29 @@
 //! The command line names a source and an output; a source is a stream of updates, and an output
 //! is either the screen or text on stdout.
 
+mod action;
+mod app;
 mod check;
 mod cli;
+mod columns;
+mod format;
+mod frozen;
 mod headless;
+mod help;
+mod keymap;
 mod log;
+mod pace;
+mod run;
+#[cfg(test)]
+mod sample;
+mod screen;
+mod settings;
 mod sources;
+mod term;
+mod text;
+mod theme;
+mod ui;
+mod view;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -37,7 +55,10 @@ async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     let filter = view.filter().unwrap_or_else(|error| error.exit());
     let stop = Stop::default();
     match view.format(std::io::stdout().is_terminal()) {
-        Format::Tui => anyhow::bail!("the screen is not wired up"),
+        Format::Tui => {
+            let settings = settings::settings(&source, &view, filter)?;
+            run::run(sources::start(&source, stop), settings).await
+        }
         text => {
             let options = headless::Options::new(&view, text, filter);
             let options = options.unwrap_or_else(|error| error.exit());
