@@ -7,9 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use collector::model::{ConnId, Event, EventType, Hello, Phase, SourceState, TcpState, Update};
-use collector::source::Stop;
-use collector::source::Updates;
 use collector::source::poll::{self, Options};
+use collector::source::{Stop, Updates};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
@@ -19,24 +18,29 @@ const BOUND: Duration = Duration::from_secs(20);
 struct Watch {
     updates: Updates,
     port: u16,
+    stop: Stop,
 }
 
 impl Watch {
     async fn start(port: u16) -> (Self, Hello) {
-        let mut updates = poll::start(
-            Options {
-                interval: Duration::from_millis(20),
-                node: "host1".into(),
-            },
-            Stop::default(),
-        );
+        let stop = Stop::default();
+        let options = Options {
+            interval: Duration::from_millis(20),
+            node: "host1".into(),
+        };
+        let mut updates = poll::start(options, stop.clone());
         let mut next = async || timeout(BOUND, updates.next()).await.unwrap().unwrap();
         assert!(matches!(next().await, Update::State(s) if s.state == SourceState::Connecting));
         let Update::Hello(hello) = next().await else {
             panic!("no hello");
         };
         assert!(matches!(next().await, Update::State(s) if s.state == SourceState::Live));
-        (Self { updates, port }, hello)
+        let watch = Self {
+            updates,
+            port,
+            stop,
+        };
+        (watch, hello)
     }
 
     /// The next `n` events of the port.
@@ -134,6 +138,16 @@ async fn a_connection_in_the_accept_queue_gets_its_owner_when_accepted() {
     let ended = watch.events(4).await;
     let accepted = ended.iter().find(|e| e.conn == queued.conn).unwrap();
     assert_eq!(accepted.process.as_ref().unwrap().pid, std::process::id());
+}
+
+#[tokio::test]
+async fn when_asked_to_stop_it_looks_once_more_and_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (mut watch, _) = Watch::start(listener.local_addr().unwrap().port()).await;
+    watch.stop.request();
+    let rest = timeout(BOUND, StreamExt::collect::<Vec<_>>(&mut watch.updates)).await;
+    let last = rest.unwrap().pop().unwrap();
+    assert!(matches!(last, Update::State(s) if s.state == SourceState::Ended));
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ impl Happened {
             record.start_ns = tracked.start_ns;
             record.opened_ns = tracked.opened_ns;
             record.task = tracked.task;
+            record.netns = tracked.netns;
             record.flags = tracked.flags | self.flags;
             addresses(sk, record);
             if with_figures {
@@ -50,13 +51,18 @@ impl Happened {
     }
 }
 
+/// The inode number of a socket's network namespace.
+#[inline(always)]
+pub fn netns(sk: Ptr) -> u32 {
+    read(follow(sk, offset!(net)), offset!(net_inum))
+}
+
 #[inline(always)]
 fn addresses(sk: Ptr, record: &mut Record) {
     record.family = read(sk, offset!(family));
     record.dport = u16::from_be(read(sk, offset!(dport)));
     // Not skc_num, which is 0 as soon as the socket is closed.
     record.sport = u16::from_be(read(sk, offset!(sport)));
-    record.netns = read(follow(sk, offset!(net)), offset!(net_inum));
     if record.family == AF_INET6 {
         record.saddr = read(sk, offset!(v6_saddr));
         record.daddr = read(sk, offset!(v6_daddr));

@@ -5,10 +5,12 @@
 
 mod action;
 mod app;
+mod check;
 mod cli;
 mod columns;
 mod format;
 mod frozen;
+mod headless;
 mod help;
 mod keymap;
 mod log;
@@ -26,9 +28,11 @@ mod ui;
 mod view;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use cli::{Format, Job};
+use collector::source::Stop;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -42,17 +46,24 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(job: Job, log: Option<&std::path::Path>) -> anyhow::Result<ExitCode> {
+async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     log.map(log::start).transpose()?;
     let (source, view) = match job {
-        Job::Check => anyhow::bail!("the requirements are not wired up"),
+        Job::Check => return check::run(),
         Job::Watch(source, view) => (source, view),
     };
     let filter = view.filter().unwrap_or_else(|error| error.exit());
-    let stop = collector::source::Stop::default();
-    let updates = sources::start(&source, stop);
+    let stop = Stop::default();
     match view.format(std::io::stdout().is_terminal()) {
-        Format::Tui => run::run(updates, settings::settings(&source, &view, filter)?).await,
-        _text => anyhow::bail!("text output is not wired up"),
+        Format::Tui => {
+            let settings = settings::settings(&source, &view, filter)?;
+            run::run(sources::start(&source, stop), settings).await
+        }
+        text => {
+            let options = headless::Options::new(&view, text, filter);
+            let options = options.unwrap_or_else(|error| error.exit());
+            let updates = sources::start(&source, stop.clone());
+            headless::run(updates, &stop, options).await
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Interpreter {
     held: FxHashMap<u64, Record>,
     /// Those of [`Self::held`] that go out after a second, in the order of their time.
     due: VecDeque<(u64, u64)>,
+    /// Sockets listed by the snapshot.
+    listed: u64,
     /// Records that made no sense.
     malformed: u64,
 }
@@ -92,6 +94,12 @@ impl Interpreter {
         self.due.front().map(|(due_ns, _)| *due_ns)
     }
 
+    /// How many sockets the snapshot has listed since the last call. Later than at the start, they
+    /// are ones whose opening was missed.
+    pub fn take_listed(&mut self) -> u64 {
+        std::mem::take(&mut self.listed)
+    }
+
     /// How many records made no sense since the last call.
     pub fn take_malformed(&mut self) -> u64 {
         std::mem::take(&mut self.malformed)
@@ -113,6 +121,7 @@ impl Interpreter {
                 let mut row = event(&record, EventType::Unknown, Phase::Open, out);
                 (row.kind, row.phase) = (None, None);
                 row.state = TcpState::from_kernel(record.old_state);
+                self.listed += 1;
                 out.events.push(row);
             }
             _ => self.malformed += 1,

@@ -1,9 +1,5 @@
 //! Where events come from: each source is a stream of [`Update`]s.
 
-pub mod host;
-pub mod poll;
-mod snapshot;
-
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,6 +7,10 @@ use tokio::sync::Notify;
 use tokio_stream::Stream;
 
 use crate::model::Update;
+
+pub mod host;
+pub mod poll;
+mod snapshot;
 
 /// What every source gives: updates as they happen, until it ends or is dropped.
 pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;

@@ -9,15 +9,14 @@
 mod diff;
 mod names;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
+use tokio::time::sleep;
+use tokio_stream::wrappers::ReceiverStream;
 
 use self::diff::Tracker;
 use self::names::Names;
@@ -55,63 +54,33 @@ impl Default for Options {
 /// How many updates may wait for a reader. Nothing is lost when it is full: the next look is later.
 const WAITING: usize = 4;
 
-/// Starts polling. The stream ends by itself only when the first look fails, with a
+/// Starts polling. The stream ends when it is asked to stop, and when the first look fails, with a
 /// [`SourceState::Lost`] that says why; a later look that fails says so too, and is tried again.
-/// Polling stops when it is asked to, or when the stream is dropped.
 #[must_use]
 pub fn start(options: Options, stop: Stop) -> Updates {
     let (updates, receiver) = mpsc::channel(WAITING);
-    let (dropped, stopped) = channel();
     let node = Arc::clone(&options.node);
     let failed = updates.clone();
-    let spawned = thread::Builder::new()
-        .name("poll".into())
-        // An error is that of a reader who has gone: nobody is left to be told.
-        .spawn(move || run(&options, &updates, &stopped).unwrap_or_default());
+    let spawned = thread::Builder::new().name("poll".into()).spawn(move || {
+        let ran = Builder::new_current_thread().enable_time().build();
+        match ran.map(|runtime| runtime.block_on(run(&options, &updates, stop))) {
+            // A reader who has gone need not be told.
+            Ok(Ok(()) | Err(Gone)) => {}
+            Err(error) => drop(updates.blocking_send(lost(&options.node, &error))),
+        }
+    });
     if let Err(error) = spawned {
         // The channel is new and empty.
-        let _ = failed.try_send(lost(&node, &error));
+        drop(failed.try_send(lost(&node, &error)));
     }
-    Box::pin(Polling {
-        receiver,
-        stop: Some(Box::pin(async move { stop.requested().await })),
-        _dropped: dropped,
-    })
-}
-
-/// The reader's end; dropping it ends the thread's wait.
-struct Polling {
-    receiver: mpsc::Receiver<Update>,
-    stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    _dropped: Sender<()>,
-}
-
-impl Stream for Polling {
-    type Item = Update;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update>> {
-        // Nothing is held back, so that there is nothing to wait for.
-        if self
-            .stop
-            .as_mut()
-            .is_some_and(|stop| stop.as_mut().poll(cx).is_ready())
-        {
-            self.stop = None;
-            self.receiver.close();
-        }
-        self.receiver.poll_recv(cx)
-    }
+    Box::pin(ReceiverStream::new(receiver))
 }
 
 /// The reader has gone.
 struct Gone;
 
-fn run(
-    options: &Options,
-    updates: &mpsc::Sender<Update>,
-    stopped: &Receiver<()>,
-) -> Result<(), Gone> {
-    let send = |update| updates.blocking_send(update).map_err(|_| Gone);
+async fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> Result<(), Gone> {
+    let send = async |update| updates.send(update).await.map_err(|_| Gone);
     let state = |state| {
         let node = Arc::clone(&options.node);
         Update::State(NodeState { node, state })
@@ -124,10 +93,10 @@ fn run(
         })
     };
 
-    send(state(SourceState::Connecting))?;
+    send(state(SourceState::Connecting)).await?;
     let (mut look, snapshot) = match Look::first(options) {
         Ok(first) => first,
-        Err(error) => return send(lost(&options.node, &error)),
+        Err(error) => return send(lost(&options.node, &error)).await,
     };
     send(Update::Hello(Hello {
         node: Arc::clone(&options.node),
@@ -135,32 +104,41 @@ fn run(
         accept_hook: None,
         seeded: snapshot.len() as u64,
         ts: look.began,
-    }))?;
-    send(state(SourceState::Live))?;
-    send(batch(snapshot))?;
+    }))
+    .await?;
+    send(state(SourceState::Live)).await?;
+    send(batch(snapshot)).await?;
 
     let mut live = true;
-    // The channel never carries anything: it times out, or its other end is dropped.
-    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(options.interval) {
+    loop {
+        let asked = tokio::select! {
+            biased;
+            () = stop.requested() => true,
+            () = updates.closed() => return Err(Gone),
+            () = sleep(options.interval) => false,
+        };
+        // Once more after it was asked: what has changed until then is not lost.
         match look.again() {
             Ok(events) => {
                 if !live {
-                    send(state(SourceState::Live))?;
+                    send(state(SourceState::Live)).await?;
                 }
                 live = true;
                 if !events.is_empty() {
-                    send(batch(events))?;
+                    send(batch(events)).await?;
                 }
             }
             Err(error) => {
                 if live {
-                    send(lost(&options.node, &error))?;
+                    send(lost(&options.node, &error)).await?;
                 }
                 live = false;
             }
         }
+        if asked {
+            return send(state(SourceState::Ended)).await;
+        }
     }
-    Ok(())
 }
 
 fn lost(node: &Arc<str>, error: &dyn std::fmt::Display) -> Update {
