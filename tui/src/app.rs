@@ -2,7 +2,8 @@
 
 use collector::filter::{Filter, FilterError};
 use collector::model::{
-    Batch, ConnKey, Connection, Event, EventId, EventType, Limits, Store, Timestamp, Update,
+    Batch, ConnKey, Connection, Event, EventId, EventType, Limits, SourceState, Store, Timestamp,
+    Update,
 };
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
@@ -14,6 +15,7 @@ use crate::frozen::Frozen;
 use crate::help;
 use crate::keymap::{Key, Mode};
 use crate::screen::Panels;
+use crate::text;
 use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Motion, Rows, Visible, Window};
 
@@ -428,7 +430,35 @@ impl App {
 
     /// The panels, unless the terminal is too small.
     pub(crate) fn panels(&self) -> Option<Panels> {
-        Panels::of(self.size, self.prompt.is_some())
+        self.panels_of(self.size)
+    }
+
+    /// The panels on a terminal of another size.
+    pub(crate) fn panels_of(&self, size: Size) -> Option<Panels> {
+        let notice = self.notice().map_or(0, |text| text::width(&text));
+        let lines = u16::try_from(notice)
+            .unwrap_or(u16::MAX)
+            .div_ceil(size.width.max(1));
+        Panels::of(size, lines, self.prompt.is_some())
+    }
+
+    /// What somebody has to know who waits for events: which source is lost, and why.
+    pub(crate) fn notice(&self) -> Option<String> {
+        let mut lost = self
+            .store
+            .nodes()
+            .iter()
+            .filter_map(|node| match &node.state {
+                SourceState::Lost(why) => Some((&node.name, why)),
+                _ => None,
+            });
+        let (name, why) = lost.next()?;
+        let text = format!("{name} lost: {why}");
+        let text = text::clean(&text);
+        Some(match lost.count() {
+            0 => text.into_owned(),
+            more => format!("{text} (and {more} more)"),
+        })
     }
 
     fn height(&self) -> usize {

@@ -10,12 +10,16 @@ pub(crate) const MIN_HEIGHT: u16 = 10;
 
 const HEADER: u16 = 3;
 
+/// A notice has at most that many lines.
+const NOTICE: u16 = 3;
+
 /// The panels, from top to bottom.
 ///
 /// ```text
 /// tcpscope  1 events  2 connections                    host1 live  6.12.9  accept by fexit
 /// C 12.3k   25/s ▁▂▃▅  A  9.1k ...                                                  header
 /// port:443                                             lost 0  1,234/12,345  FOLLOW
+/// n2 lost: the agent does not answer                                               notice
 /// TIME         T     PID COMM     SADDR           DADDR           DPORT REASON      titles
 /// 15:04:05.123 C   16266 wget     172.17.0.3      188.114.97.3      443               rows
 /// / port:443                                                                        prompt
@@ -24,6 +28,8 @@ const HEADER: u16 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panels {
     pub(crate) header: Rect,
+    /// No lines where there is nothing to take note of.
+    pub(crate) notice: Rect,
     pub(crate) titles: Rect,
     pub(crate) rows: Rect,
     /// No lines where no prompt is open.
@@ -33,19 +39,28 @@ pub(crate) struct Panels {
 
 impl Panels {
     /// The panels of a terminal, or `None` if it is too small for them.
-    pub(crate) fn of(size: Size, prompt: bool) -> Option<Self> {
+    ///
+    /// `notice` is how many lines one would like to have for it; it gets a few at most.
+    pub(crate) fn of(size: Size, notice: u16, prompt: bool) -> Option<Self> {
         if size.width < MIN_WIDTH || size.height < MIN_HEIGHT {
             return None;
         }
-        let line = |y, height| Rect::new(0, y, size.width, height);
+        let notice = notice.min(NOTICE);
         let prompt = u16::from(prompt);
-        let rows = size.height - HEADER - 1 - prompt - 1;
+        let rows = size.height - HEADER - notice - 1 - prompt - 1;
+        let mut y = 0;
+        let mut lines = |height| {
+            let panel = Rect::new(0, y, size.width, height);
+            y += height;
+            panel
+        };
         Some(Self {
-            header: line(0, HEADER),
-            titles: line(HEADER, 1),
-            rows: line(HEADER + 1, rows),
-            prompt: line(HEADER + 1 + rows, prompt),
-            footer: line(size.height - 1, 1),
+            header: lines(HEADER),
+            notice: lines(notice),
+            titles: lines(1),
+            rows: lines(rows),
+            prompt: lines(prompt),
+            footer: lines(1),
         })
     }
 }
@@ -56,10 +71,11 @@ mod tests {
 
     #[test]
     fn the_panels_fill_the_screen_without_overlap() {
-        for prompt in [false, true] {
-            let panels = Panels::of(Size::new(80, 24), prompt).unwrap();
+        for (notice, prompt) in [(0, false), (0, true), (2, true), (99, false)] {
+            let panels = Panels::of(Size::new(80, 24), notice, prompt).unwrap();
             let all = [
                 panels.header,
+                panels.notice,
                 panels.titles,
                 panels.rows,
                 panels.prompt,
@@ -76,8 +92,8 @@ mod tests {
 
     #[test]
     fn too_small_is_too_small() {
-        assert_eq!(Panels::of(Size::new(79, 24), false), None);
-        assert_eq!(Panels::of(Size::new(80, 9), false), None);
-        assert!(Panels::of(Size::new(80, 10), true).is_some_and(|p| p.rows.height > 0));
+        assert_eq!(Panels::of(Size::new(79, 24), 0, false), None);
+        assert_eq!(Panels::of(Size::new(80, 9), 0, false), None);
+        assert!(Panels::of(Size::new(80, 10), 99, true).is_some_and(|p| p.rows.height > 0));
     }
 }

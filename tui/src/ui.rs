@@ -14,7 +14,7 @@ use ratatui::style::Style;
 
 use crate::action::Tab;
 use crate::app::App;
-use crate::screen::{MIN_HEIGHT, MIN_WIDTH, Panels};
+use crate::screen::{MIN_HEIGHT, MIN_WIDTH};
 use crate::text;
 
 /// Draws everything.
@@ -22,12 +22,13 @@ pub(crate) fn draw(frame: &mut Frame, app: &App) {
     // Of the frame, not of the state: the terminal may have shrunk a moment ago, and nothing must be
     // written outside.
     let area = frame.area();
-    let Some(panels) = Panels::of(area.as_size(), app.prompt().is_some()) else {
+    let Some(panels) = app.panels_of(area.as_size()) else {
         too_small(frame);
         return;
     };
     let buffer = frame.buffer_mut();
     header::draw(buffer, panels.header, app);
+    header::notice(buffer, panels.notice, app);
     if let Some(line) = app.help() {
         help::draw(buffer, panels.titles.union(panels.rows), app, line);
     } else {
@@ -68,3 +69,6 @@ fn right(buffer: &mut ratatui::buffer::Buffer, line: Rect, parts: &[(String, Sty
     }
     start
 }
+
+#[cfg(test)]
+mod tests;

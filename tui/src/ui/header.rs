@@ -10,6 +10,7 @@ use collector::model::{EventType, Node, RATE_SECONDS, SourceState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
+use unicode_truncate::UnicodeTruncateStr;
 
 use crate::action::Tab;
 use crate::app::App;
@@ -68,12 +69,8 @@ fn state(app: &App) -> (String, Style) {
                 text = format!("{text}  {connecting} connecting");
                 style = theme.note;
             }
-            let first = many.iter().find_map(|n| match &n.state {
-                SourceState::Lost(why) => Some((&n.name, why)),
-                _ => None,
-            });
-            if let Some((name, why)) = first {
-                text = format!("{text}  {lost} lost, {name}: {why}");
+            if lost > 0 {
+                text = format!("{text}  {lost} lost");
                 style = theme.bad;
             }
             (text, style)
@@ -93,8 +90,19 @@ fn one(node: &Node, app: &App) -> (String, Style) {
         SourceState::Connecting => (format!("{name} connecting"), theme.note),
         SourceState::Live if app.is_over() => (format!("{name} ended"), theme.note),
         SourceState::Live => (format!("{name} live{about}"), theme.good),
-        SourceState::Lost(why) => (format!("{name} lost: {why}"), theme.bad),
+        SourceState::Lost(_) => (format!("{name} lost"), theme.bad),
         SourceState::Ended => (format!("{name} ended"), theme.note),
+    }
+}
+
+/// Which source is lost, and why, on as many lines as that takes.
+pub(super) fn notice(buffer: &mut Buffer, area: Rect, app: &App) {
+    let Some(notice) = app.notice() else { return };
+    let mut rest = &notice[..];
+    for y in area.y..area.bottom() {
+        let (line, _) = rest.unicode_truncate(usize::from(area.width));
+        rest = &rest[line.len()..];
+        buffer.set_stringn(area.x, y, line, usize::from(area.width), app.theme().bad);
     }
 }
 
@@ -200,13 +208,9 @@ pub(super) fn nothing(app: &App, yet: &str, all: &str) -> (String, Style) {
             theme.faint,
         );
     }
-    let lost = app.store().nodes().iter().find_map(|n| match &n.state {
-        SourceState::Lost(why) => Some(format!("{} lost: {why}", n.name)),
-        _ => None,
-    });
-    match lost {
-        Some(why) => (why, theme.bad),
-        None if app.is_over() => (format!("{} ended", app.source()), theme.faint),
-        None => (yet.to_owned(), theme.faint),
+    if app.is_over() {
+        (format!("{} ended", app.source()), theme.faint)
+    } else {
+        (yet.to_owned(), theme.faint)
     }
 }
