@@ -5,7 +5,9 @@
 //! kernel ─ ring ─▶ probe ─▶ identity ─▶ source ─▶ model
 //! ```
 
+pub mod export;
 pub mod filter;
+pub mod format;
 pub mod identity;
 pub mod model;
 pub mod private_file;

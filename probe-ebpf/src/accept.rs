@@ -8,7 +8,7 @@ use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, constant, follow, offset, read};
 use crate::maps::{SOCKS, count_lost, count_waiting};
-use crate::record::{Happened, now_ns};
+use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, arg};
 use crate::task::Current;
 
@@ -107,6 +107,7 @@ fn accepted(sk: Ptr) -> i32 {
             task: current.identity(),
             flags: flag::OWNED,
             state,
+            netns: netns(sk),
             ..Tracked::default()
         };
         if SOCKS.insert(&key, &tracked, 0).is_err() {

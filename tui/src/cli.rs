@@ -232,6 +232,11 @@ pub(crate) fn parse() -> (Job, Option<PathBuf>) {
     }
 }
 
+/// A usage error about a value, with clap's own look and exit status 2.
+pub(crate) fn usage(message: impl std::fmt::Display) -> clap::Error {
+    Cli::command().error(ErrorKind::ValueValidation, message)
+}
+
 impl Cli {
     fn job(self) -> Result<Job, clap::Error> {
         let conflict = |what, name| {
@@ -333,8 +338,7 @@ impl View {
     /// A usage error with the option, and the column in its value.
     pub(crate) fn filter(&self) -> Result<Filter, clap::Error> {
         let wrong = |option: &str, error: FilterError| {
-            let message = format!("invalid value for --{option}: {error}");
-            Cli::command().error(ErrorKind::ValueValidation, message)
+            usage(format_args!("invalid value for --{option}: {error}"))
         };
         let terms = [
             ("namespace", &self.namespace),

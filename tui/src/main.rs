@@ -3,20 +3,41 @@
 //! The command line names a source and an output; a source is a stream of updates, and an output
 //! is either the screen or text on stdout.
 
+mod action;
+mod app;
 mod check;
 mod cli;
+mod columns;
+mod format;
+mod frozen;
+mod headless;
+mod help;
+mod keymap;
 mod log;
+mod pace;
+mod run;
+#[cfg(test)]
+mod sample;
+mod screen;
+mod settings;
 mod sources;
+mod term;
+mod text;
+mod theme;
+mod ui;
+mod view;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use cli::{Format, Job};
+use collector::source::Stop;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let (job, log) = cli::parse();
-    match run(job, log.as_deref()) {
+    match run(job, log.as_deref()).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("tcpscope: {error:#}");
@@ -25,17 +46,24 @@ async fn main() -> ExitCode {
     }
 }
 
-fn run(job: Job, log: Option<&std::path::Path>) -> anyhow::Result<ExitCode> {
+async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     log.map(log::start).transpose()?;
     let (source, view) = match job {
         Job::Check => return check::run(),
         Job::Watch(source, view) => (source, view),
     };
-    let _filter = view.filter().unwrap_or_else(|error| error.exit());
-    let stop = collector::source::Stop::default();
-    let _updates = sources::start(&source, stop);
+    let filter = view.filter().unwrap_or_else(|error| error.exit());
+    let stop = Stop::default();
     match view.format(std::io::stdout().is_terminal()) {
-        Format::Tui => anyhow::bail!("the screen is not wired up"),
-        _text => anyhow::bail!("text output is not wired up"),
+        Format::Tui => {
+            let settings = settings::settings(&source, &view, filter)?;
+            run::run(sources::start(&source, stop), settings).await
+        }
+        text => {
+            let options = headless::Options::new(&view, text, filter);
+            let options = options.unwrap_or_else(|error| error.exit());
+            let updates = sources::start(&source, stop.clone());
+            headless::run(updates, &stop, options).await
+        }
     }
 }

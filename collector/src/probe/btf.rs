@@ -5,7 +5,6 @@
 //! The format: <https://docs.kernel.org/bpf/btf.html>.
 
 use std::fs;
-use std::path::Path;
 
 /// Where the kernel shows its BTF.
 pub const KERNEL: &str = "/sys/kernel/btf/vmlinux";
@@ -73,15 +72,15 @@ struct Member {
     is_bitfield: bool,
 }
 
-impl Btf {
-    /// The running kernel's.
-    ///
-    /// # Errors
-    /// If the kernel has none, or it can't be read or understood.
-    pub fn of_kernel() -> Result<Self, BtfError> {
-        Self::parse(fs::read(Path::new(KERNEL))?)
-    }
+/// The running kernel's blob.
+///
+/// # Errors
+/// If the kernel has none, or it can't be read.
+pub fn read_kernel() -> Result<Vec<u8>, BtfError> {
+    Ok(fs::read(KERNEL)?)
+}
 
+impl Btf {
     /// Parses a blob in this machine's byte order.
     ///
     /// # Errors
@@ -268,7 +267,7 @@ mod tests {
     /// Every machine that builds this runs a kernel with BTF; where not, there is nothing to read.
     #[test]
     fn finds_fields_of_the_running_kernel() {
-        let Ok(btf) = Btf::of_kernel() else {
+        let Ok(btf) = read_kernel().and_then(Btf::parse) else {
             eprintln!("skipped: no {KERNEL}");
             return;
         };

@@ -6,10 +6,11 @@ use std::os::unix::fs::FileExt;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::Iter;
-use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
 use probe_common::{Offsets, lost};
 
-use super::btf::{Btf, BtfError};
+use super::btf::{self, Btf, BtfError};
+use super::drift::DriftCheck;
 use super::hooks::{self, program};
 use super::prebuilt;
 use super::ring::Ring;
@@ -75,12 +76,14 @@ impl Probes {
     /// # Errors
     /// If a privilege, a kernel feature or a hook is missing; the message says what to do.
     pub fn attach(options: &Options) -> Result<Self, ProbeError> {
-        let kernel = Btf::of_kernel()?;
+        let vmlinux = btf::read_kernel()?;
+        let btf = aya::Btf::parse(&vmlinux, Endianness::default())
+            .map_err(|e| ProbeError::Load(chain(&e)))?;
+        let kernel = Btf::parse(vmlinux)?;
         let offsets = offsets(&kernel)?;
         let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
-        let btf = aya::Btf::from_sys_fs().map_err(|e| ProbeError::Load(e.to_string()))?;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .verifier_log_level(VerifierLogLevel::DISABLE)
@@ -117,6 +120,15 @@ impl Probes {
     pub fn take_ring(&mut self) -> Result<Ring, ProbeError> {
         let map: RingBuf<MapData> = take_map(&mut self.ebpf, "RING")?;
         Ring::new(map).map_err(|e| ProbeError::Load(e.to_string()))
+    }
+
+    /// Starts to look for sockets that ended unseen; once.
+    ///
+    /// # Errors
+    /// If it was started before, or there can be no thread.
+    pub fn check_drift(&mut self) -> Result<DriftCheck, ProbeError> {
+        DriftCheck::start(take_map(&mut self.ebpf, "SOCKS")?)
+            .map_err(|e| ProbeError::Load(e.to_string()))
     }
 
     /// Lists the sockets that processes hold now, as records in the ring, and remembers their

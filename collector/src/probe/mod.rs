@@ -2,6 +2,7 @@
 
 mod btf;
 mod clock;
+mod drift;
 mod hooks;
 mod interpret;
 mod load;
@@ -11,6 +12,7 @@ mod ring;
 
 pub use btf::BtfError;
 pub use clock::{Clock, monotonic_ns};
-pub use interpret::{Interpreter, Origins, Output};
+pub use drift::DriftCheck;
+pub use interpret::{HalfClosed, Interpreter, Origins, Output};
 pub use load::{Options, ProbeError, Probes};
 pub use ring::Ring;

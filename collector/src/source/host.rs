@@ -8,13 +8,13 @@ use probe_common::lost;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Stop, Updates, snapshot};
+use super::{Stop, Updates, half_closed, snapshot};
 use crate::identity::{self, CgroupIndex, Hierarchy};
 use crate::model::{
     Batch, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
 };
 use crate::probe::{
-    self, Clock, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
+    self, Clock, DriftCheck, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
 };
 
 /// How this host is watched.
@@ -32,6 +32,8 @@ pub struct Options {
 const PACE: Duration = Duration::from_millis(20);
 /// How often losses are looked for.
 const TICK: Duration = Duration::from_secs(1);
+/// After how many ticks what is open is looked through again.
+const LOOK_AGAIN: u32 = 30;
 /// How many events one batch holds at the most.
 const BATCH_MAX: usize = 8192;
 /// How many batches wait for a slow reader. When they are full the ring fills, and counts.
@@ -97,6 +99,9 @@ struct Reader {
     ring: Ring,
     interpreter: Interpreter,
     origins: ByCgroup,
+    drift: DriftCheck,
+    /// Whether the sockets that were open at the start are known.
+    seeded: bool,
     attached: Timestamp,
     /// Decoded, and not sent yet.
     events: Vec<Event>,
@@ -111,10 +116,12 @@ impl Reader {
         let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), now);
         Ok(Self {
             node: options.node.clone(),
-            probes,
             ring,
             interpreter: Interpreter::default(),
             origins: ByCgroup(index),
+            drift: probes.check_drift()?,
+            probes,
+            seeded: false,
             attached,
             events: Vec::new(),
         })
@@ -122,10 +129,11 @@ impl Reader {
 
     /// Lists what is open already.
     fn hello(&mut self, options: &Options) -> Hello {
-        if options.seed
-            && let Err(error) = self.probes.seed()
-        {
-            tracing::warn!("owners of what is open are not known: {error}");
+        if options.seed {
+            match self.probes.seed() {
+                Ok(()) => self.seeded = true,
+                Err(error) => tracing::warn!("owners of what is open are not known: {error}"),
+            }
         }
         self.drain_all();
         if options.seed {
@@ -139,6 +147,7 @@ impl Reader {
             }
         }
         let seeded = self.events.iter().filter(|e| e.kind.is_none()).count();
+        self.interpreter.take_listed();
         Hello {
             node: self.node.clone(),
             kernel: identity::host::kernel_release(),
@@ -152,6 +161,7 @@ impl Reader {
     async fn follow(&mut self, updates: &mpsc::Sender<Update>, stop: Stop) -> std::io::Result<()> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = 0_u32;
         let mut lost = Vec::new();
         loop {
             let more = self.events.len() >= BATCH_MAX;
@@ -167,18 +177,32 @@ impl Reader {
                     return Ok(());
                 }
             }
+            let held_for = self
+                .interpreter
+                .next_due_ns()
+                .map(|due_ns| Duration::from_nanos(due_ns.saturating_sub(monotonic_ns())));
             let pace = async {
-                match (more, idle) {
-                    (true, _) => {}
-                    (false, false) => tokio::time::sleep(PACE).await,
-                    (false, true) => self.ring.readable().await,
+                match (more, idle, held_for) {
+                    (true, ..) => {}
+                    (false, false, _) => tokio::time::sleep(PACE).await,
+                    (false, true, None) => self.ring.readable().await,
+                    (false, true, Some(held_for)) => {
+                        let _ = tokio::time::timeout(held_for, self.ring.readable()).await;
+                    }
                 }
             };
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
                 () = updates.closed() => return Ok(()),
-                _ = tick.tick() => lost = self.lost(),
+                _ = tick.tick() => {
+                    ticks = ticks.wrapping_add(1);
+                    if ticks.is_multiple_of(LOOK_AGAIN) {
+                        self.look_again();
+                    }
+                    self.ask_half_closed();
+                    lost = self.lost();
+                }
                 () = pace => {}
             }
             self.drain(BATCH_MAX);
@@ -222,13 +246,37 @@ impl Reader {
         }
     }
 
+    /// Lists what is open and not known: sockets whose opening was missed.
+    fn look_again(&mut self) {
+        if self.seeded
+            && let Err(error) = self.probes.seed()
+        {
+            tracing::debug!("no look at what is open: {error}");
+        }
+    }
+
+    /// Asks which connections that were shut one way are shut both ways by now.
+    fn ask_half_closed(&mut self) {
+        for (conn, socket) in half_closed::closed_since(self.interpreter.half_closed()) {
+            let now_ns = monotonic_ns();
+            self.interpreter
+                .closed_both_ways(conn, &socket.figures(), now_ns);
+        }
+    }
+
+    /// What was missed without a counter that says so.
+    fn drift(&mut self) -> u64 {
+        self.drift.take() + self.interpreter.take_malformed() + self.interpreter.take_listed()
+    }
+
     fn lost(&mut self) -> Vec<Lost> {
         let counts = self.probes.take_lost();
+        let stale = counts[lost::STALE as usize];
         let lost = [
             (LossKind::Ring, counts[lost::RING as usize]),
             (LossKind::Map, counts[lost::MAP as usize]),
             (LossKind::Recursion, self.probes.take_skipped()),
-            (LossKind::Drift, self.interpreter.take_malformed()),
+            (LossKind::Drift, stale + self.drift()),
         ];
         lost.into_iter()
             .map(|(kind, n)| Lost { kind, n })

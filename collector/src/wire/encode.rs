@@ -90,7 +90,7 @@ impl Encoder {
         number(out, "cgroup", event.cgroup.map(|n| n.get()));
         key(out, "peer");
         match event.peer.as_deref() {
-            Some(peer) => self::peer(out, peer),
+            Some(peer) => self::peer(peer, out),
             None => out.extend_from_slice(b"null"),
         }
         out.extend_from_slice(b"}\n");
@@ -163,7 +163,8 @@ pub fn bye(bye: &Bye, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n");
 }
 
-fn peer(out: &mut Vec<u8>, peer: &Peer) {
+/// Appends the object that names the other end.
+pub(crate) fn peer(peer: &Peer, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"kind\":\"");
     out.extend_from_slice(peer.kind.word().as_bytes());
     out.push(b'"');

@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 
 pub use decode::{Decoder, Record, WireError};
+pub(crate) use encode::peer;
 pub use encode::{Encoder, bye, hello, lost, node};
 
 /// The version of the records. Keys may be added without changing it.

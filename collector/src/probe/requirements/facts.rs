@@ -9,7 +9,7 @@ use procfs::process::Process;
 
 use crate::identity::{Hierarchy, host};
 use crate::model::{Family, TcpState};
-use crate::probe::btf::Btf;
+use crate::probe::btf::{self, Btf};
 use crate::sock_diag::{Client, States};
 
 /// Whether something is there and may be read.
@@ -107,7 +107,7 @@ const PID_INIT_INO: u64 = 0xEFFF_FFFC;
 impl Facts {
     pub(super) fn read() -> Self {
         let tracing = Path::new(TRACING);
-        let btf = Btf::of_kernel().ok();
+        let btf = btf::read_kernel().and_then(Btf::parse).ok();
         let has_tracepoint = |name| Some(btf.as_ref()?.tracepoint_arity(name).is_ok());
         let syscalls = ["sys_exit_accept", "sys_exit_accept4"];
         let status = Process::myself().and_then(|me| me.status()).ok();
