@@ -55,8 +55,9 @@ impl Cast {
             runs: 0,
         };
         for workload in &WORKLOADS {
+            let set = letters(rng, 9);
             for (replica, node) in workload.nodes.iter().enumerate() {
-                cast.add(workload, replica, *node, rng);
+                cast.add((workload, replica, &set), *node, rng);
             }
         }
         cast
@@ -189,13 +190,19 @@ impl Cast {
         self.next_pid
     }
 
-    fn add(&mut self, workload: &'static Workload, replica: usize, node: usize, rng: &mut Rng) {
+    /// A replica, by its number and the set that it is one of, where that has a name.
+    fn add(
+        &mut self,
+        (workload, replica, set): (&'static Workload, usize, &str),
+        node: usize,
+        rng: &mut Rng,
+    ) {
         let pid = self.new_pid(rng);
         let nth = u8::try_from(self.members.len() + 4).unwrap_or(u8::MAX);
         let subnet = u8::try_from(node + 1).unwrap_or(u8::MAX);
         let pod = match workload.pods {
             Pods::Deployment => {
-                let (set, pod) = (letters(rng, 9), letters(rng, 5));
+                let pod = letters(rng, 5);
                 Some(format!("{}-{set}-{pod}", workload.name))
             }
             Pods::StatefulSet => Some(format!("{}-{replica}", workload.name)),
