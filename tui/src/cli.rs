@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use collector::filter::{Filter, FilterError};
 use collector::model::HookKind;
 use collector::units;
+use unicode_width::UnicodeWidthStr;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -355,8 +356,12 @@ impl View {
         if self.failed {
             filter = filter.and(Filter::failed());
         }
-        let expression = Filter::parse(self.filter.as_deref().unwrap_or_default());
-        Ok(filter.and(expression.map_err(|error| wrong("filter", error))?))
+        let expression = self.filter.as_deref().unwrap_or_default();
+        let parsed = Filter::parse(expression).map_err(|error| {
+            let below = pointer(expression, error.column);
+            usage(format_args!("invalid value for --filter: {error}{below}"))
+        })?;
+        Ok(filter.and(parsed))
     }
 
     /// Whether the run is to end by itself, which only text output does.
@@ -372,6 +377,15 @@ impl View {
             None => Format::Columns,
         }
     }
+}
+
+/// The expression on a line of its own, and a caret below the column, where it fits on a line.
+fn pointer(expression: &str, column: usize) -> String {
+    if expression.contains(char::is_control) {
+        return String::new();
+    }
+    let before: String = expression.chars().take(column).collect();
+    format!("\n\n    {expression}\n    {:1$}^", "", before.width())
 }
 
 fn duration(text: &str) -> Result<Duration, units::UnitError> {
@@ -501,6 +515,8 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         let said = "error: invalid value for --filter: column 10: `x` is not a number";
         assert!(error.to_string().starts_with(said), "{error}");
+        let drawn = "\n\n    port:443,x\n             ^\n";
+        assert!(error.to_string().contains(drawn), "{error}");
     }
 
     #[test]
