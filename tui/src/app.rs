@@ -10,7 +10,7 @@ use ratatui::layout::Size;
 use tui_input::{Input, InputRequest};
 
 use crate::action::{Action, Command, Effect, Side, Tab};
-use crate::columns::{self, Choice, Column, Moment};
+use crate::columns::{Choice, Moment};
 use crate::frozen::Frozen;
 use crate::help;
 use crate::keymap::{Key, Mode};
@@ -35,8 +35,8 @@ pub(crate) struct Settings {
     pub(crate) theme: &'static Theme,
     /// The mouse belongs to the program.
     pub(crate) mouse: bool,
-    /// The columns of the events view, if not the usual ones.
-    pub(crate) columns: Vec<Column>,
+    /// The columns of the events view.
+    pub(crate) columns: Choice,
     /// The source knows pods.
     pub(crate) pods: bool,
     /// The zone that times are shown in.
@@ -112,10 +112,6 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(settings: Settings, size: Size, now: Timestamp) -> Self {
-        let columns: &[Column] = match &settings.columns[..] {
-            [] => &columns::EVENTS,
-            chosen => chosen,
-        };
         let sieve = Sieve {
             filter: settings.filter,
             hidden: [false; EventType::ALL.len()],
@@ -144,12 +140,8 @@ impl App {
             source: settings.source,
             theme: settings.theme,
             tz: settings.tz,
-            event_columns: Choice::new(columns, columns::EVENTS_DROP, settings.pods),
-            connection_columns: Choice::new(
-                &columns::CONNECTIONS,
-                columns::CONNECTIONS_DROP,
-                settings.pods,
-            ),
+            event_columns: settings.columns,
+            connection_columns: Choice::connections(settings.pods),
         }
     }
 
@@ -561,6 +553,22 @@ impl App {
     /// New rows move the view along.
     pub(crate) fn follows(&self) -> bool {
         self.tab == Tab::Events && self.events.window.follows() && self.frozen.is_none()
+    }
+
+    /// Why there will never be anything to see: the source has ended before it began.
+    pub(crate) fn stillborn(&self) -> Option<&str> {
+        let mut nodes = self.store.nodes().iter();
+        let begun = nodes.any(|node| node.hello.is_some());
+        if !self.over || begun || !self.store.log().is_empty() {
+            return None;
+        }
+        self.store
+            .nodes()
+            .iter()
+            .find_map(|node| match &node.state {
+                SourceState::Lost(why) => Some(&why[..]),
+                _ => None,
+            })
     }
 
     /// There is something to catch up with: [`Action::CatchUp`] is wanted.

@@ -20,6 +20,7 @@ mod run;
 mod sample;
 mod screen;
 mod settings;
+mod signals;
 mod sources;
 mod term;
 mod text;
@@ -56,7 +57,8 @@ async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     let stop = Stop::default();
     match view.format(std::io::stdout().is_terminal()) {
         Format::Tui => {
-            let settings = settings::settings(&source, &view, filter)?;
+            let settings = settings::settings(&source, &view, filter);
+            let settings = settings.unwrap_or_else(|error| error.exit());
             run::run(sources::start(&source, stop), settings).await
         }
         text => {

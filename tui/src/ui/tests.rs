@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::action::Action;
 use crate::app::{App, Settings};
+use crate::columns::Choice;
 use crate::keymap;
 use crate::sample::{self, NOW};
 use crate::theme::{MONO, THEMES, Theme};
@@ -30,7 +31,7 @@ fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
         filter: Filter::all(),
         theme,
         mouse: true,
-        columns: Vec::new(),
+        columns: Choice::events::<&str>(&[], pods).unwrap(),
         pods,
         tz: TimeZone::UTC,
         limits: Limits::default(),
@@ -235,6 +236,16 @@ fn a_prefix_shows_its_choices() {
     tell(&mut app, story());
     keys(&mut app, "tct");
     assert_snapshot!(screen(&mut app, 80, 24).backend());
+}
+
+#[test]
+fn wide_shows_all_columns_whole_and_pans() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, story());
+    keys(&mut app, "w");
+    assert_snapshot!("wide", screen(&mut app, 80, 24).backend());
+    keys(&mut app, "llllll");
+    assert_snapshot!("wide_panned", screen(&mut app, 80, 24).backend());
 }
 
 #[test]
