@@ -152,3 +152,55 @@ pub(crate) fn stop() {
     // SAFETY: kill touches no memory of this process; 0 is the caller's own process group.
     let _ = unsafe { libc::kill(0, libc::SIGTSTP) };
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::*;
+
+    #[test]
+    #[ignore = "run in a terminal by the test below"]
+    fn panics_with_the_terminal_taken() {
+        let mut term = Term::take(true).unwrap();
+        term.forget().unwrap();
+        panic!("something went wrong here");
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_is_read() {
+        let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+        let before = pair.master.get_termios();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "--nocapture"]);
+        command.arg("term::tests::panics_with_the_terminal_taken");
+        command.env("RUST_BACKTRACE", "0");
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        // The slave stays open, so that the terminal's settings outlive the child; its output ends
+        // with the words of the test harness.
+        let mut screen = vt100::Parser::new(24, 80, 0);
+        let mut written = Vec::new();
+        let mut bytes = [0; 4096];
+        let ended = b"test result: FAILED";
+        while !written.windows(ended.len()).any(|w| w == ended) {
+            let n = reader.read(&mut bytes).unwrap();
+            written.extend_from_slice(&bytes[..n]);
+            screen.process(&bytes[..n]);
+        }
+        child.wait().unwrap();
+        let taken = b"\x1b[?1049h";
+        assert!(written.windows(taken.len()).any(|w| w == taken));
+        assert!(!screen.screen().alternate_screen());
+        assert!(!screen.screen().hide_cursor());
+        assert!(
+            screen
+                .screen()
+                .contents()
+                .contains("something went wrong here")
+        );
+        assert_eq!(pair.master.get_termios(), before);
+    }
+}
