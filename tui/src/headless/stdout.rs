@@ -26,6 +26,10 @@ impl Output {
         let stdout = std::io::stdout();
         // A file has no reader to watch: epoll refuses it.
         let reader = stdout.as_fd().try_clone_to_owned()?;
+        #[expect(
+            deprecated,
+            reason = "sound with an owned descriptor, and the other call is unsafe"
+        )]
         let reader = AsyncFd::with_interest(reader, Interest::ERROR).ok();
         let output = Self::start(stdout)?;
         Ok(Self { reader, ..output })
