@@ -10,7 +10,9 @@ pub mod filter;
 pub mod format;
 pub mod identity;
 pub mod model;
+pub mod private_file;
 pub mod probe;
+pub mod record;
 pub mod sock_diag;
 pub mod source;
 #[cfg(any(test, feature = "testing"))]

@@ -9,6 +9,8 @@ use crate::maps::submit;
 const AF_INET6: u16 = 10;
 /// `enum sock_flags`: the peer's FIN was received.
 const SOCK_DONE: u64 = 1 << 1;
+/// `enum sock_flags`: no process has it any more.
+const SOCK_DEAD: u64 = 1 << 0;
 
 /// `CLOCK_MONOTONIC`, nanoseconds.
 #[inline(always)]
@@ -49,6 +51,12 @@ impl Happened {
             }
         });
     }
+}
+
+/// Whether the process has closed the socket.
+#[inline(always)]
+pub fn is_orphan(sk: Ptr) -> bool {
+    read::<u64>(sk, offset!(sk_flags)) & SOCK_DEAD != 0
 }
 
 /// The inode number of a socket's network namespace.

@@ -15,7 +15,7 @@ use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, offset, read};
 use crate::maps::{SOCKS, count_lost, count_waiting};
-use crate::record::{Happened, netns, now_ns};
+use crate::record::{Happened, is_orphan, netns, now_ns};
 use crate::task::Current;
 
 const IPPROTO_TCP: u16 = 6;
@@ -318,6 +318,10 @@ fn end(sk: Ptr, tracked: &mut Tracked, old: u8) {
         && read::<u32>(sk, offset!(err)) == 0;
     if by_call {
         flags |= closer(tracked);
+    }
+    // Shut for sending first, and closed since: no transition says so.
+    if tracked.flags & flag::FIN_SENT != 0 && is_orphan(sk) {
+        flags |= flag::BOTH_WAYS;
     }
     let happened = Happened {
         kind: kind::END,

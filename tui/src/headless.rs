@@ -35,7 +35,7 @@ pub(crate) async fn run(
     options: Options,
 ) -> anyhow::Result<ExitCode> {
     let signals = Signals::new().context("cannot listen to signals")?;
-    let output = Output::start(std::io::stdout()).context("cannot start a thread")?;
+    let output = Output::stdout().context("cannot write to stdout")?;
     follow(updates, stop, options, signals, output).await
 }
 

@@ -12,12 +12,11 @@ use aya::maps::{HashMap, MapData};
 use probe_common::{Tracked, flag};
 use rustc_hash::FxHashSet;
 
+use crate::model::ConnId;
 use crate::sock_diag;
 
 /// The time between two looks.
 const EVERY: Duration = Duration::from_secs(30);
-/// A connection's id is its cookie, and above these bits the time of a repeated connect.
-const COOKIE_BITS: u32 = 48;
 
 /// The probes' map of sockets: by address, what is remembered.
 pub(super) type Sockets = HashMap<MapData, u64, [u8; size_of::<Tracked>()]>;
@@ -113,13 +112,9 @@ fn suspects(remembered: &[(u64, Tracked)], listed: &Listed) -> FxHashSet<(u64, u
         // What waits to be accepted after its end is in no list.
         .filter(|(_, socket)| socket.flags & flag::ENDED == 0)
         .filter(|(_, socket)| listed.netns.contains(&socket.netns))
-        .filter(|(_, socket)| !listed.cookies.contains(&cookie(socket.conn)))
+        .filter(|(_, socket)| !listed.cookies.contains(&ConnId(socket.conn).cookie()))
         .map(|(key, socket)| (*key, socket.conn))
         .collect()
-}
-
-fn cookie(conn: u64) -> u64 {
-    conn & ((1 << COOKIE_BITS) - 1)
 }
 
 #[cfg(test)]
@@ -164,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_repeated_connect_is_known_by_its_cookie() {
-        let again = remembered(0xabcd << COOKIE_BITS | 5, 0);
+        let again = remembered(0xabcd << ConnId::COOKIE_BITS | 5, 0);
         assert!(suspects(&[again], &listed(&[5], &[1])).is_empty());
     }
 }

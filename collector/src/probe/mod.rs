@@ -13,6 +13,6 @@ mod ring;
 pub use btf::BtfError;
 pub use clock::{Clock, monotonic_ns};
 pub use drift::DriftCheck;
-pub use interpret::{Interpreter, Origins, Output};
+pub use interpret::{HalfClosed, Interpreter, Origins, Output};
 pub use load::{Options, ProbeError, Probes};
 pub use ring::Ring;

@@ -8,7 +8,7 @@ use probe_common::lost;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Stop, Updates, snapshot};
+use super::{Stop, Updates, half_closed, snapshot};
 use crate::identity::{self, CgroupIndex, Hierarchy};
 use crate::model::{
     Batch, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
@@ -177,11 +177,18 @@ impl Reader {
                     return Ok(());
                 }
             }
+            let held_for = self
+                .interpreter
+                .next_due_ns()
+                .map(|due_ns| Duration::from_nanos(due_ns.saturating_sub(monotonic_ns())));
             let pace = async {
-                match (more, idle) {
-                    (true, _) => {}
-                    (false, false) => tokio::time::sleep(PACE).await,
-                    (false, true) => self.ring.readable().await,
+                match (more, idle, held_for) {
+                    (true, ..) => {}
+                    (false, false, _) => tokio::time::sleep(PACE).await,
+                    (false, true, None) => self.ring.readable().await,
+                    (false, true, Some(held_for)) => {
+                        let _ = tokio::time::timeout(held_for, self.ring.readable()).await;
+                    }
                 }
             };
             tokio::select! {
@@ -193,6 +200,7 @@ impl Reader {
                     if ticks.is_multiple_of(LOOK_AGAIN) {
                         self.look_again();
                     }
+                    self.ask_half_closed();
                     lost = self.lost();
                 }
                 () = pace => {}
@@ -244,6 +252,15 @@ impl Reader {
             && let Err(error) = self.probes.seed()
         {
             tracing::debug!("no look at what is open: {error}");
+        }
+    }
+
+    /// Asks which connections that were shut one way are shut both ways by now.
+    fn ask_half_closed(&mut self) {
+        for (conn, socket) in half_closed::closed_since(self.interpreter.half_closed()) {
+            let now_ns = monotonic_ns();
+            self.interpreter
+                .closed_both_ways(conn, &socket.figures(), now_ns);
         }
     }
 

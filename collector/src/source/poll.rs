@@ -177,7 +177,9 @@ impl Look {
         self.see()?;
         let now = Timestamp::now();
         let client = &mut self.client;
-        Ok(self.tracker.changes(now, |socket| client.find(socket)))
+        Ok(self
+            .tracker
+            .changes(now, |socket| client.find(&socket.key())))
     }
 
     fn see(&mut self) -> Result<(), Error> {

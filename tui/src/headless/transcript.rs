@@ -29,8 +29,9 @@ pub(super) struct Transcript {
     rows: u64,
     bye: Bye,
     failure: Option<String>,
-    /// Whether any row was of a pod or container, and whether its lack was told.
-    workloads: bool,
+    /// Whether any row was of a pod or of a container, and whether their lack was told.
+    pods: bool,
+    containers: bool,
     told: bool,
 }
 
@@ -44,7 +45,8 @@ impl Transcript {
             rows: 0,
             bye: Bye::default(),
             failure: None,
-            workloads: false,
+            pods: false,
+            containers: false,
             told: false,
         }
     }
@@ -111,7 +113,8 @@ impl Transcript {
         for event in &batch.events {
             let listed = event.kind.is_none();
             self.unlisted -= u64::from(listed && self.unlisted > 0);
-            self.workloads |= event.origin.pod.is_some() || event.origin.container.is_some();
+            self.pods |= event.origin.pod.is_some();
+            self.containers |= event.origin.container.is_some();
             if listed == self.options.snapshot && self.options.filter.matches(event) {
                 self.row(event, out);
                 if self.options.count == Some(self.rows) {
@@ -160,15 +163,17 @@ impl Transcript {
             return;
         }
         self.told = true;
-        let keys = [Key::Namespace, Key::Pod, Key::Container];
-        let asks = keys.into_iter().any(|key| self.options.filter.needs(key));
-        if asks && !self.workloads {
-            self.notes.push(
-                "no pod or container has a connection on this host, so far: nothing matches \
-                 --namespace, --pod or --container"
-                    .to_owned(),
-            );
-        }
+        let asks = |key| self.options.filter.needs(key);
+        let (what, options) = if !self.pods && (asks(Key::Namespace) || asks(Key::Pod)) {
+            ("pod", "--namespace or --pod")
+        } else if !self.containers && asks(Key::Container) {
+            ("container", "--container")
+        } else {
+            return;
+        };
+        self.notes.push(format!(
+            "no {what} has a connection on this host so far: nothing matches {options}"
+        ));
     }
 }
 
