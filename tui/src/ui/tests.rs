@@ -222,6 +222,23 @@ fn loss_filter_and_pause_stand_in_the_header() {
 }
 
 #[test]
+fn a_filter_for_pods_where_there_are_none_is_told_of() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, hello());
+    tell(&mut app, story());
+    let notice = |app: &mut App| {
+        screen(app, 80, 24)
+            .backend()
+            .to_string()
+            .contains("no pod or")
+    };
+    keys(&mut app, "/ns:shop");
+    assert!(notice(&mut app));
+    tell(&mut app, sample::batch(vec![in_pod(sample::connect(1))]));
+    assert!(!notice(&mut app));
+}
+
+#[test]
 fn an_error_stands_under_the_prompt_at_its_column() {
     let mut app = app(80, 24, &THEMES[0], false);
     tell(&mut app, story());
