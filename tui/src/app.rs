@@ -1,26 +1,23 @@
 //! What the screen shows, and the only place that changes it: [`App::update`].
 
+mod read;
+
 use collector::filter::{Filter, FilterError};
-use collector::model::{
-    Batch, ConnKey, Connection, Event, EventId, EventType, Limits, SourceState, Store, Timestamp,
-    Update,
-};
+use collector::model::{Batch, Connection, Event, EventType, Limits, Store, Timestamp, Update};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use tui_input::{Input, InputRequest};
 
 use crate::action::{Action, Command, Effect, Side, Tab};
-use crate::columns::{self, Choice, Column, Moment};
+use crate::columns::Choice;
 use crate::frozen::Frozen;
 use crate::help;
-use crate::keymap::{Key, Mode};
-use crate::screen::Panels;
-use crate::text;
+use crate::keymap::Key;
 use crate::theme::Theme;
-use crate::view::{ConnectionIndex, EventIndex, Home, Motion, Rows, Visible, Window};
+use crate::view::{ConnectionIndex, EventIndex, Home, Motion, Rows, Window};
 
 /// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
-const PIECE: usize = 8_192;
+const PIECE: usize = 4_096;
 
 /// Lines that one notch of the mouse wheel moves.
 const NOTCH: isize = 3;
@@ -35,8 +32,8 @@ pub(crate) struct Settings {
     pub(crate) theme: &'static Theme,
     /// The mouse belongs to the program.
     pub(crate) mouse: bool,
-    /// The columns of the events view, if not the usual ones.
-    pub(crate) columns: Vec<Column>,
+    /// The columns of the events view.
+    pub(crate) columns: Choice,
     /// The source knows pods.
     pub(crate) pods: bool,
     /// The zone that times are shown in.
@@ -99,6 +96,8 @@ pub(crate) struct App {
     /// Columns to the left of the screen, in the wide layout.
     wide: Option<usize>,
     over: bool,
+    /// Some event was of a pod or a container.
+    workloads: bool,
     size: Size,
     now: Timestamp,
     /// When somebody last moved about in the rows.
@@ -112,10 +111,6 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(settings: Settings, size: Size, now: Timestamp) -> Self {
-        let columns: &[Column] = match &settings.columns[..] {
-            [] => &columns::EVENTS,
-            chosen => chosen,
-        };
         let sieve = Sieve {
             filter: settings.filter,
             hidden: [false; EventType::ALL.len()],
@@ -138,18 +133,15 @@ impl App {
             begun: None,
             wide: None,
             over: false,
+            workloads: false,
             size,
             now,
             moved: Timestamp(i64::MIN),
             source: settings.source,
             theme: settings.theme,
             tz: settings.tz,
-            event_columns: Choice::new(columns, columns::EVENTS_DROP, settings.pods),
-            connection_columns: Choice::new(
-                &columns::CONNECTIONS,
-                columns::CONNECTIONS_DROP,
-                settings.pods,
-            ),
+            event_columns: settings.columns,
+            connection_columns: Choice::connections(settings.pods),
         }
     }
 
@@ -181,6 +173,7 @@ impl App {
             Action::Resize(size) => self.size = size,
             Action::Update(Update::Batch(batch)) if is_empty(&batch) => return Effect::Nothing,
             Action::Update(update) => {
+                self.workloads = self.workloads || tells_of_workloads(&update);
                 self.store.apply(update, self.now);
                 self.connections.index.touch();
             }
@@ -373,6 +366,15 @@ fn is_empty(batch: &Batch) -> bool {
     batch.events.is_empty() && batch.lost.is_empty()
 }
 
+/// There is an event of a pod or a container in it.
+fn tells_of_workloads(update: &Update) -> bool {
+    let Update::Batch(batch) = update else {
+        return false;
+    };
+    let mut origins = batch.events.iter().map(|event| &event.origin);
+    origins.any(|origin| origin.pod.is_some() || origin.container.is_some())
+}
+
 /// The first line on the screen of a help that was moved in.
 fn scrolled(line: usize, motion: Motion, height: usize, width: u16) -> usize {
     let line = match motion {
@@ -386,195 +388,6 @@ fn scrolled(line: usize, motion: Motion, height: usize, width: u16) -> usize {
         Motion::Last => usize::MAX,
     };
     line.min(help::lines(width).saturating_sub(height))
-}
-
-/// What the panels read.
-impl App {
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    pub(crate) fn sieve(&self) -> &Sieve {
-        &self.sieve
-    }
-
-    pub(crate) fn tab(&self) -> Tab {
-        self.tab
-    }
-
-    pub(crate) fn prompt(&self) -> Option<&Prompt> {
-        self.prompt.as_ref()
-    }
-
-    /// The first line of the help on the screen, if it is open.
-    pub(crate) fn help(&self) -> Option<usize> {
-        self.help
-    }
-
-    pub(crate) fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// The source has come to its end.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over
-    }
-
-    pub(crate) fn theme(&self) -> &'static Theme {
-        self.theme
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    /// The panels, unless the terminal is too small.
-    pub(crate) fn panels(&self) -> Option<Panels> {
-        self.panels_of(self.size)
-    }
-
-    /// The panels on a terminal of another size.
-    pub(crate) fn panels_of(&self, size: Size) -> Option<Panels> {
-        let notice = self.notice().map_or(0, |text| text::width(&text));
-        let lines = u16::try_from(notice)
-            .unwrap_or(u16::MAX)
-            .div_ceil(size.width.max(1));
-        Panels::of(size, lines, self.prompt.is_some())
-    }
-
-    /// What somebody has to know who waits for events: which source is lost, and why.
-    pub(crate) fn notice(&self) -> Option<String> {
-        let mut lost = self
-            .store
-            .nodes()
-            .iter()
-            .filter_map(|node| match &node.state {
-                SourceState::Lost(why) => Some((&node.name, why)),
-                _ => None,
-            });
-        let (name, why) = lost.next()?;
-        let text = format!("{name} lost: {why}");
-        let text = text::clean(&text);
-        Some(match lost.count() {
-            0 => text.into_owned(),
-            more => format!("{text} (and {more} more)"),
-        })
-    }
-
-    fn height(&self) -> usize {
-        self.panels().map_or(0, |p| usize::from(p.rows.height))
-    }
-
-    pub(crate) fn mode(&self) -> Mode {
-        Mode {
-            prompt: self.prompt.is_some(),
-            covered: self.help.is_some(),
-            wide: self.wide.is_some(),
-            closable: self.help.is_some() || !self.sieve.filter.is_all(),
-            begun: self.begun,
-        }
-    }
-
-    /// The columns of the view.
-    pub(crate) fn choice(&self) -> &Choice {
-        match self.tab {
-            Tab::Events => &self.event_columns,
-            Tab::Connections => &self.connection_columns,
-        }
-    }
-
-    /// Columns that are to the left of the screen, in the wide layout.
-    pub(crate) fn wide(&self) -> Option<usize> {
-        self.wide
-    }
-
-    /// What cells need to know beside their row.
-    pub(crate) fn moment(&self) -> Moment<'_> {
-        Moment {
-            now: self.frozen.as_ref().map_or(self.now, Frozen::since),
-            tz: &self.tz,
-        }
-    }
-
-    /// Which rows of the view are on the screen.
-    pub(crate) fn visible(&self) -> Visible {
-        let height = self.height();
-        match self.tab {
-            Tab::Events => self.events.window.visible(&self.events.index, height),
-            Tab::Connections => {
-                let pane = &self.connections;
-                pane.window.visible(&pane.index, height)
-            }
-        }
-    }
-
-    /// The names of the events on the screen, if that is the view.
-    pub(crate) fn visible_events(&self) -> impl Iterator<Item = EventId> {
-        let height = self.height();
-        let top = self.events.window.visible(&self.events.index, height).top;
-        let shown = if self.tab == Tab::Events { height } else { 0 };
-        (top..top + shown).map_while(|place| self.events.index.key(place))
-    }
-
-    /// The names of the connections on the screen, if that is the view.
-    pub(crate) fn visible_connections(&self) -> impl Iterator<Item = ConnKey> {
-        let height = self.height();
-        let pane = &self.connections;
-        let top = pane.window.visible(&pane.index, height).top;
-        let shown = if self.tab == Tab::Connections {
-            height
-        } else {
-            0
-        };
-        (top..top + shown).map_while(|place| pane.index.key(place))
-    }
-
-    /// An event as it is to be shown; `None` if it is no longer kept.
-    pub(crate) fn event(&self, id: EventId) -> Option<&Event> {
-        let held = self.frozen.as_ref().and_then(|frozen| frozen.event(id));
-        held.or_else(|| self.store.log().get(id))
-    }
-
-    /// A connection as it is to be shown; `None` if it is no longer known.
-    pub(crate) fn connection(&self, key: ConnKey) -> Option<&Connection> {
-        let held = self
-            .frozen
-            .as_ref()
-            .and_then(|frozen| frozen.connection(key));
-        held.or_else(|| self.store.connections().get(key))
-    }
-
-    /// How many rows there are in the view, and how many pass.
-    pub(crate) fn shown_of_total(&self) -> (usize, usize) {
-        match self.tab {
-            Tab::Events => (self.events.index.len(), self.store.log().len()),
-            Tab::Connections => (self.connections.index.len(), self.store.connections().len()),
-        }
-    }
-
-    /// How many events came since the view was frozen.
-    pub(crate) fn paused(&self) -> Option<usize> {
-        let frozen = self.frozen.as_ref()?;
-        Some(self.store.log().end().since(frozen.at()))
-    }
-
-    /// New rows move the view along.
-    pub(crate) fn follows(&self) -> bool {
-        self.tab == Tab::Events && self.events.window.follows() && self.frozen.is_none()
-    }
-
-    /// There is something to catch up with: [`Action::CatchUp`] is wanted.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.events.index.is_behind()
-    }
-
-    /// What is on the screen changes by the passing of time alone.
-    pub(crate) fn ticks(&self) -> bool {
-        let connections = self.tab == Tab::Connections && self.frozen.is_none();
-        let ages = connections && self.store.connections().open_count() > 0;
-        let order = connections && self.connections.index.is_behind();
-        ages || order || !self.store.rates().is_quiet(self.now)
-    }
 }
 
 #[cfg(test)]

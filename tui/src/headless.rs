@@ -1,7 +1,6 @@
 //! Text on stdout: updates go through the filter into lines, until something says that it is enough.
 
 mod options;
-mod signals;
 mod stdout;
 mod transcript;
 
@@ -17,9 +16,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::{Stream, StreamExt};
 
 pub(crate) use self::options::Options;
-use self::signals::{Caught, Signals};
 use self::stdout::Output;
 use self::transcript::{Step, Transcript};
+use crate::signals::{Caught, HUNG_UP, Signals};
 
 /// How long a source has to say its last words, and a reader to take them, once we were told to
 /// stop.
@@ -36,7 +35,7 @@ pub(crate) async fn run(
     options: Options,
 ) -> anyhow::Result<ExitCode> {
     let signals = Signals::new().context("cannot listen to signals")?;
-    let output = Output::start(std::io::stdout()).context("cannot start a thread")?;
+    let output = Output::stdout().context("cannot write to stdout")?;
     follow(updates, stop, options, signals, output).await
 }
 
@@ -115,7 +114,7 @@ async fn follow(
     let written = finish(output, lines, end, &mut signals).await;
     written.context("cannot write to stdout")?;
     match (end, transcript.failure()) {
-        (End::Told(Caught::HangUp), _) => Ok(ExitCode::from(signals::HUNG_UP)),
+        (End::Told(Caught::HangUp), _) => Ok(ExitCode::from(HUNG_UP)),
         (End::Told(Caught::Stop), _) => Ok(ExitCode::SUCCESS),
         (_, Some(why)) => bail!("{why}"),
         (End::Done, None) if !transcript.began() => bail!("the source ended before it began"),

@@ -221,13 +221,15 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
                     Pan(Side::Left),
                     Wide,
                     "wide: a column left",
-                ),
+                )
+                .footer("left"),
                 bind(
                     &[&[key(KeyCode::Right)], &[ch('l')]],
                     Pan(Side::Right),
                     Wide,
                     "wide: a column right",
-                ),
+                )
+                .footer("right"),
             ],
         ),
         (

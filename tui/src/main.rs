@@ -21,6 +21,7 @@ mod run;
 mod sample;
 mod screen;
 mod settings;
+mod signals;
 mod sources;
 mod term;
 mod text;
@@ -59,7 +60,8 @@ async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     let format = view.format(std::io::stdout().is_terminal());
     let stop = Stop::default();
     let (code, recorded) = if format == Format::Tui {
-        let settings = settings::settings(&source, &view, filter)?;
+        let settings = settings::settings(&source, &view, filter);
+        let settings = settings.unwrap_or_else(|error| error.exit());
         let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
         (run::run(updates, settings).await?, recorded)
     } else {

@@ -68,7 +68,10 @@ fn synopsis(command: &Command) -> Roff {
             .collect();
         roff.control("br", []);
         let name = format!("tcpscope {}", subcommand.get_name());
-        roff.text([bold(name), roman(format!(" [OPTIONS] {}", arguments.join(" ")))]);
+        roff.text([
+            bold(name),
+            roman(format!(" [OPTIONS] {}", arguments.join(" "))),
+        ]);
     }
     roff
 }

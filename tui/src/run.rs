@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use collector::model::Timestamp;
 use collector::source::Updates;
 use crossterm::event::EventStream;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::consume_budget;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_stream::StreamExt;
@@ -16,10 +16,8 @@ use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
+use crate::signals::{Caught, HUNG_UP, Signals};
 use crate::term::{self, Term};
-
-/// The status of a program whose terminal hung up: 128 and the signal's number.
-const HUNG_UP: u8 = 129;
 
 /// How long the shell has to stop us when it was asked to. It does not where there is none.
 const STOPPED: Duration = Duration::from_millis(200);
@@ -27,9 +25,11 @@ const STOPPED: Duration = Duration::from_millis(200);
 /// Shows what a source says until somebody ends it.
 ///
 /// # Errors
-/// If the terminal cannot be used.
+/// If the source fails before it began, or the terminal cannot be used.
 pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new().context("cannot listen to signals")?;
+    let woken = signal(SignalKind::from_raw(libc::SIGCONT));
+    let mut woken = woken.context("cannot listen to signals")?;
     let term = Term::take(settings.mouse).context("cannot use the terminal")?;
     let size = term
         .size()
@@ -55,13 +55,13 @@ pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Res
         let (action, cause) = tokio::select! {
             biased;
             signal = signals.next() => match signal {
-                Caught::End => return Ok(ExitCode::SUCCESS),
+                Caught::Stop => return Ok(ExitCode::SUCCESS),
                 Caught::HangUp => return Ok(ExitCode::from(HUNG_UP)),
-                Caught::Continue => {
-                    screen.resume()?;
-                    continue;
-                }
             },
+            _ = woken.recv() => {
+                screen.resume()?;
+                continue;
+            }
             event = input.next() => match event {
                 Some(Ok(event)) => match keymap::resolve(&event, screen.app.mode()) {
                     Some(action) => (action, Cause::Input),
@@ -85,6 +85,11 @@ pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Res
         };
         if screen.take(action, cause)? == Effect::Quit {
             return Ok(ExitCode::SUCCESS);
+        }
+        // Not a screen that says why it is empty: what is to be done about it is to be read, and
+        // done, in the shell.
+        if let Some(why) = screen.app.stillborn() {
+            bail!("{why}");
         }
     }
 }
@@ -151,40 +156,5 @@ impl Screen {
             .update(Action::Resize(self.term.size()?), Timestamp::now());
         self.pace.want(Cause::Input, Instant::now());
         Ok(())
-    }
-}
-
-/// What a signal means.
-enum Caught {
-    End,
-    HangUp,
-    Continue,
-}
-
-/// The signals that are listened to.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    cont: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            cont: signal(SignalKind::from_raw(libc::SIGCONT))?,
-        })
-    }
-
-    async fn next(&mut self) -> Caught {
-        tokio::select! {
-            _ = self.hangup.recv() => Caught::HangUp,
-            _ = self.terminate.recv() => Caught::End,
-            _ = self.interrupt.recv() => Caught::End,
-            _ = self.cont.recv() => Caught::Continue,
-        }
     }
 }

@@ -1,28 +1,32 @@
 //! What the screen is to be like, from the command line and the environment.
 
-use anyhow::bail;
 use collector::filter::Filter;
 use collector::model::Limits;
+use collector::source::replay;
 use jiff::tz::TimeZone;
 
 use crate::app::Settings;
-use crate::cli::{Source, View, When};
-use crate::columns::Column;
+use crate::cli::{self, Source, View, When};
+use crate::columns::Choice;
 use crate::theme::{MONO, THEMES, Theme};
 
 /// The settings that a command line asks for.
 ///
 /// # Errors
-/// If it names a column that there is none of.
-pub(crate) fn settings(source: &Source, view: &View, filter: Filter) -> anyhow::Result<Settings> {
+/// A usage error, if it names a column that there is none of.
+pub(crate) fn settings(
+    source: &Source,
+    view: &View,
+    filter: Filter,
+) -> Result<Settings, clap::Error> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let mut columns = Vec::new();
-    for name in &view.columns {
-        match Column::named(name) {
-            Some(column) => columns.push(column),
-            None => bail!("there is no column `{name}`"),
-        }
-    }
+    let wrong = |error| cli::usage(format_args!("invalid value for --columns: {error}"));
+    let pods = match source {
+        Source::Host(_) | Source::Poll => false,
+        Source::Replay(file, _) => replay::names_pods(file),
+        Source::Demo(_) => true,
+    };
+    let columns = Choice::events(&view.columns, pods).map_err(wrong)?;
     Ok(Settings {
         source: match source {
             Source::Host(_) => "host".to_owned(),
@@ -34,7 +38,7 @@ pub(crate) fn settings(source: &Source, view: &View, filter: Filter) -> anyhow::
         theme: theme(view.theme.as_deref(), view.color, no_color),
         mouse: !view.no_mouse,
         columns,
-        pods: false,
+        pods,
         tz: TimeZone::system(),
         limits: Limits::default(),
     })

@@ -5,27 +5,26 @@
 
 use std::borrow::Cow;
 
+use collector::format;
 use unicode_truncate::UnicodeTruncateStr;
 use unicode_width::UnicodeWidthStr;
 
 /// Stands where something was cut.
 const CUT: &str = "…";
 
-/// The text with everything neutralised that is not to be drawn as it is: control characters, marks
-/// that change the direction of the line, and joiners, whose width each terminal counts its own way.
+/// The text without what is not to be drawn as it is: what steers a terminal, and joiners and
+/// invisible characters, whose width each terminal counts in its own way.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains(is_hostile) {
-        text.replace(is_hostile, "\u{fffd}").into()
-    } else {
-        text.into()
+    match format::plain(text) {
+        Cow::Borrowed(text) if !text.contains(is_slippery) => text.into(),
+        text => text.replace(is_slippery, "\u{fffd}").into(),
     }
 }
 
-fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+fn is_slippery(c: char) -> bool {
+    matches!(c,
+        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// How many cells a text takes.
@@ -60,19 +59,6 @@ pub(crate) fn cut_middle(text: &str, cells: usize) -> Cow<'_, str> {
     format!("{head}{CUT}{tail}").into()
 }
 
-/// A number with its thousands apart.
-pub(crate) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -89,22 +75,10 @@ mod tests {
     }
 
     #[test]
-    fn thousands_stand_apart() {
-        for (n, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(grouped(n), text);
-        }
-    }
-
-    #[test]
     fn nothing_that_steers_a_terminal_is_left() {
         let hostile = "a\x1b[31mb\u{202e}c\u{200d}d\u{9b}e\r\n\u{feff}";
         let clean = clean(hostile);
-        assert!(!clean.contains(is_hostile));
+        assert!(!clean.contains(|c: char| c.is_control() || is_slippery(c) || c == '\u{202e}'));
         assert!(clean.starts_with("a\u{fffd}[31mb\u{fffd}c"));
     }
 

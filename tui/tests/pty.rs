@@ -1,6 +1,8 @@
 //! The real program in a terminal of its own. The terminal answers no question, as a slow or a dumb
 //! one does: nothing may wait for an answer.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it goes wrong")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};

@@ -56,7 +56,9 @@ impl Dir {
 /// The records of a kind, as they were written.
 fn lines<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
     let begin = format!("{{\"t\":\"{kind}\"");
-    text.lines().filter(|line| line.starts_with(&begin)).collect()
+    text.lines()
+        .filter(|line| line.starts_with(&begin))
+        .collect()
 }
 
 fn end(mut child: Child) -> Option<i32> {
@@ -78,15 +80,27 @@ fn what_is_recorded_is_played_as_it_was_written() {
     let dir = Dir::new();
     let shown = dir.text("demo -o json --duration 1s --type c --record rec.jsonl");
     let kept = std::fs::read_to_string(dir.path("rec.jsonl")).unwrap();
-    let mode = std::fs::metadata(dir.path("rec.jsonl")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(dir.path("rec.jsonl"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 
     assert_eq!(lines(&kept, "hello").len(), 3);
-    assert!(!lines(&kept, "open").is_empty(), "what was open at the start");
+    assert!(
+        !lines(&kept, "open").is_empty(),
+        "what was open at the start"
+    );
     assert_eq!(lines(&kept, "bye"), [kept.lines().last().unwrap()]);
     let connects: Vec<_> = lines(&kept, "ev");
-    assert!(connects.iter().any(|line| line.contains(r#""type":"X""#)), "before the filter");
-    let connects: Vec<_> = connects.into_iter().filter(|l| l.contains(r#""type":"C""#)).collect();
+    assert!(
+        connects.iter().any(|line| line.contains(r#""type":"X""#)),
+        "before the filter"
+    );
+    let connects: Vec<_> = connects
+        .into_iter()
+        .filter(|l| l.contains(r#""type":"C""#))
+        .collect();
     assert_eq!(connects, lines(&shown, "ev"));
 
     // From the recording and from what was shown, and once more by way of standard input.
@@ -139,13 +153,22 @@ fn a_broken_file_is_named_with_its_line_after_what_is_good() {
     std::fs::write(dir.path("cut.jsonl"), cut).unwrap();
     let output = dir.run("replay cut.jsonl -o json");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(lines(&String::from_utf8_lossy(&output.stdout), "ev"), [good[0]]);
+    assert_eq!(
+        lines(&String::from_utf8_lossy(&output.stdout), "ev"),
+        [good[0]]
+    );
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("cut.jsonl is broken at line 3: it is cut off\n"), "{said}");
+    assert!(
+        said.contains("cut.jsonl is broken at line 3: it is cut off\n"),
+        "{said}"
+    );
 
     std::fs::write(dir.path("x.csv"), "NODE,POD\n").unwrap();
     let said = dir.failure("replay x.csv -o columns");
-    assert!(said.contains("x.csv is no recording: line 1: expected value, column 1\n"), "{said}");
+    assert!(
+        said.contains("x.csv is no recording: line 1: expected value, column 1\n"),
+        "{said}"
+    );
     let said = dir.failure("replay nowhere -o columns");
     assert_eq!(
         said,
@@ -158,14 +181,19 @@ fn text_is_played_as_fast_as_it_can_be_unless_a_speed_is_given() {
     let dir = Dir::new();
     let text = dir.text("demo -o json --count 1 --record rec.jsonl");
     let mut event: Value = serde_json::from_str(lines(&text, "ev")[0]).unwrap();
-    let mut hour = String::new();
+    let mut hour = Vec::new();
     for hours in 0..3 {
         event["ts"] = format!("2026-01-02T0{hours}:00:00Z").into();
-        hour.push_str(&format!("{event}\n"));
+        writeln!(hour, "{event}").unwrap();
     }
     std::fs::write(dir.path("hours.jsonl"), hour).unwrap();
     let began = Instant::now();
-    assert_eq!(dir.text("replay hours.jsonl -o columns --no-headers").lines().count(), 3);
+    assert_eq!(
+        dir.text("replay hours.jsonl -o columns --no-headers")
+            .lines()
+            .count(),
+        3
+    );
     assert!(began.elapsed() < BOUND);
 
     let slow = dir.text("replay hours.jsonl -o columns --no-headers --speed 1x --duration 100ms");
@@ -182,7 +210,13 @@ fn a_recording_that_is_told_to_stop_has_its_farewell() {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut String::new()).unwrap();
         let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         stdout.read_to_end(&mut Vec::new()).unwrap();
         assert_eq!(end(child), Some(if signal == "HUP" { 129 } else { 0 }));
         ends_well(&dir.path(&name));
@@ -195,7 +229,10 @@ fn ends_well(path: &Path) {
     assert!(kept.ends_with('\n'));
     let bye = kept.lines().last().unwrap();
     let events = lines(&kept, "ev").len();
-    assert!(bye.starts_with(&format!(r#"{{"t":"bye","events":{events},"#)), "{bye}");
+    assert!(
+        bye.starts_with(&format!(r#"{{"t":"bye","events":{events},"#)),
+        "{bye}"
+    );
 }
 
 #[test]
@@ -204,7 +241,7 @@ fn the_screen_shows_the_demo_and_its_recording() {
     let rec = dir.path("rec.jsonl").display().to_string();
     on_screen(&["demo", "--record", &rec], "3 nodes  3 live");
     ends_well(Path::new(&rec));
-    on_screen(&["replay", &rec, "--speed", "max"], "ended");
+    on_screen(&["replay", &rec, "--speed", "max"], "3 nodes  0 live");
 }
 
 /// Runs the program in a terminal until the text is there, and then presses `q`.
@@ -272,7 +309,9 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
     for line in ["man", "completions bash", "demo -o json"] {
         let mut child = dir.command(line).stdout(Stdio::piped()).spawn().unwrap();
         let mut first = String::new();
-        BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        BufReader::with_capacity(16, child.stdout.take().unwrap())
+            .read_line(&mut first)
+            .unwrap();
         assert_eq!(end(child), Some(0), "{line}");
     }
 }

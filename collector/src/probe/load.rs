@@ -68,6 +68,8 @@ pub struct Probes {
     skipped: Vec<File>,
     skipped_seen: u64,
     accept_hook: HookKind,
+    /// Why there is no iterator, or that there is one.
+    iterator: Result<(), String>,
 }
 
 impl Probes {
@@ -95,7 +97,7 @@ impl Probes {
             .map_err(|e| explain(&e))?;
         let lost = take_map(&mut ebpf, "LOST")?;
 
-        hooks::load_seed(&mut ebpf, &btf)?;
+        let seed = hooks::load_seed(&mut ebpf, &btf);
         let accept_hook = hooks::attach_all(&mut ebpf, &btf, options.accept_hook)?;
         Ok(Self {
             lost,
@@ -103,6 +105,7 @@ impl Probes {
             skipped: hooks::open_fdinfo(&ebpf),
             skipped_seen: 0,
             accept_hook,
+            iterator: seed.map_err(|e| e.to_string()),
             ebpf,
         })
     }
@@ -137,6 +140,7 @@ impl Probes {
     /// # Errors
     /// If the kernel refuses the iterator.
     pub fn seed(&mut self) -> Result<(), ProbeError> {
+        self.iterator.clone().map_err(ProbeError::Load)?;
         let program: &mut Iter = program(&mut self.ebpf, hooks::SEED)?;
         let run = |program: &mut Iter| -> Result<(), Box<dyn Error>> {
             let link = program.attach()?;

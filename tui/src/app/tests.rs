@@ -14,7 +14,7 @@ fn settings() -> Settings {
         filter: Filter::all(),
         theme: &THEMES[0],
         mouse: true,
-        columns: Vec::new(),
+        columns: Choice::events::<&str>(&[], false).unwrap(),
         pods: false,
         tz: TimeZone::UTC,
         limits: Limits {

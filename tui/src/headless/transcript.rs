@@ -29,8 +29,14 @@ pub(super) struct Transcript {
     rows: u64,
     bye: Bye,
     failure: Option<String>,
-    /// Whether any row was of a pod or container, and whether its lack was told.
-    workloads: bool,
+    workloads: Workloads,
+}
+
+/// Whether any row was of a pod or of a container, and whether their lack was told.
+#[derive(Debug, Default)]
+struct Workloads {
+    pods: bool,
+    containers: bool,
     told: bool,
 }
 
@@ -44,8 +50,7 @@ impl Transcript {
             rows: 0,
             bye: Bye::default(),
             failure: None,
-            workloads: false,
-            told: false,
+            workloads: Workloads::default(),
         }
     }
 
@@ -111,7 +116,8 @@ impl Transcript {
         for event in &batch.events {
             let listed = event.kind.is_none();
             self.unlisted -= u64::from(listed && self.unlisted > 0);
-            self.workloads |= event.origin.pod.is_some() || event.origin.container.is_some();
+            self.workloads.pods |= event.origin.pod.is_some();
+            self.workloads.containers |= event.origin.container.is_some();
             if listed == self.options.snapshot && self.options.filter.matches(event) {
                 self.row(event, out);
                 if self.options.count == Some(self.rows) {
@@ -156,19 +162,21 @@ impl Transcript {
     /// Where the filter asks for a pod or container, and what was open at the start has none, the
     /// reader may wait for ever.
     fn tell_of_workloads(&mut self) {
-        if self.told || self.unlisted > 0 {
+        if self.workloads.told || self.unlisted > 0 {
             return;
         }
-        self.told = true;
-        let keys = [Key::Namespace, Key::Pod, Key::Container];
-        let asks = keys.into_iter().any(|key| self.options.filter.needs(key));
-        if asks && !self.workloads {
-            self.notes.push(
-                "no pod or container has a connection on this host, so far: nothing matches \
-                 --namespace, --pod or --container"
-                    .to_owned(),
-            );
-        }
+        self.workloads.told = true;
+        let asks = |key| self.options.filter.needs(key);
+        let (what, options) = if !self.workloads.pods && (asks(Key::Namespace) || asks(Key::Pod)) {
+            ("pod", "--namespace or --pod")
+        } else if !self.workloads.containers && asks(Key::Container) {
+            ("container", "--container")
+        } else {
+            return;
+        };
+        self.notes.push(format!(
+            "no {what} has a connection on this host so far: nothing matches {options}"
+        ));
     }
 }
 

@@ -6,6 +6,7 @@
 //! filter port:443                          lost 0   1,234/12,345   PAUSED +120
 //! ```
 
+use collector::format::count as grouped;
 use collector::model::{EventType, Node, RATE_SECONDS, SourceState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -160,28 +161,25 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
     } else {
         let kinds: Vec<String> = losses
             .iter()
-            .map(|(kind, n)| format!("{} {}", kind.word(), text::grouped(n)))
+            .map(|(kind, n)| format!("{} {}", kind.word(), grouped(n)))
             .collect();
         part(format!("LOST {}", kinds.join(" ")), theme.bad);
     }
     if app.store().evicted() > 0 {
         part(
-            format!("evicted {}", text::grouped(app.store().evicted())),
+            format!("evicted {}", grouped(app.store().evicted())),
             theme.faint,
         );
     }
     if app.store().connections().untracked() > 0 {
-        let n = text::grouped(app.store().connections().untracked());
+        let n = grouped(app.store().connections().untracked());
         part(format!("untracked {n}"), theme.bad);
     }
     let (shown, total) = app.shown_of_total();
-    let [shown, total] = [shown, total].map(|n| text::grouped(n as u64));
+    let [shown, total] = [shown, total].map(|n| grouped(n as u64));
     part(format!("{shown}/{total}"), Style::new());
     if let Some(missed) = app.paused() {
-        part(
-            format!("PAUSED +{}", text::grouped(missed as u64)),
-            theme.note,
-        );
+        part(format!("PAUSED +{}", grouped(missed as u64)), theme.note);
     } else if app.follows() {
         part("FOLLOW".into(), theme.good);
     }
@@ -204,7 +202,7 @@ pub(super) fn nothing(app: &App, yet: &str, all: &str) -> (String, Style) {
     let (_, total) = app.shown_of_total();
     if total > 0 {
         return (
-            format!("{all} pass the filter, of {}", text::grouped(total as u64)),
+            format!("{all} pass the filter, of {}", grouped(total as u64)),
             theme.faint,
         );
     }

@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::App;
-use crate::columns::{Align, Column, Row, Spec};
+use crate::columns::{Align, Column, Kind, Row};
 use crate::text;
 
 /// A column where it stands on the screen.
 pub(super) struct Placed {
-    spec: Spec,
+    column: Column,
     x: u16,
     width: u16,
 }
@@ -23,12 +23,14 @@ pub(super) fn place(area: Rect, app: &App) -> Vec<Placed> {
     };
     let mut x = area.x;
     let mut placed = Vec::with_capacity(columns.len());
-    for (spec, width) in columns {
-        if x >= area.right() {
+    for (column, width) in columns {
+        let room = area.right().saturating_sub(x);
+        // At the right end of the wide layout: a column that is cut to nothing tells nothing.
+        if room < width && !column.is_of_use_in(room) {
             break;
         }
-        let width = width.min(area.right() - x);
-        placed.push(Placed { spec, x, width });
+        let width = width.min(room);
+        placed.push(Placed { column, x, width });
         x += width + 1;
     }
     placed
@@ -37,8 +39,8 @@ pub(super) fn place(area: Rect, app: &App) -> Vec<Placed> {
 /// The line of titles.
 pub(super) fn titles(buffer: &mut Buffer, area: Rect, columns: &[Placed], style: Style) {
     buffer.set_style(area, style);
-    for column in columns {
-        cell(buffer, area.y, column, column.spec.title, style);
+    for placed in columns {
+        cell(buffer, area.y, placed, placed.column.name, style);
     }
 }
 
@@ -47,16 +49,16 @@ pub(super) fn row(buffer: &mut Buffer, line: Rect, columns: &[Placed], row: Row,
     let theme = app.theme();
     let listed = row.event.kind.is_none() && row.connection.is_none();
     let base = if listed { theme.faint } else { Style::new() };
-    for column in columns {
-        let text = column.spec.column.cell(row, column.width, app.moment());
-        let style = match column.spec.column {
-            Column::T => theme.of_type(row.event.kind),
-            Column::Reason | Column::State if row.event.is_failure() => theme.bad,
+    for placed in columns {
+        let text = placed.column.cell(row, placed.width, app.moment());
+        let style = match placed.column.kind {
+            Kind::Type => theme.of_type(row.event.kind),
+            Kind::Reason | Kind::State if row.event.is_failure() => theme.bad,
             _ if text == "-" => theme.faint,
-            Column::State if is_open(row) => theme.good,
+            Kind::State if is_open(row) => theme.good,
             _ => base,
         };
-        cell(buffer, line.y, column, &text, style);
+        cell(buffer, line.y, placed, &text, style);
     }
 }
 
@@ -70,14 +72,14 @@ pub(super) fn select(buffer: &mut Buffer, line: Rect, app: &App) {
     buffer.set_style(line, app.theme().selected);
 }
 
-fn cell(buffer: &mut Buffer, y: u16, column: &Placed, text: &str, style: Style) {
-    let width = usize::from(column.width);
+fn cell(buffer: &mut Buffer, y: u16, placed: &Placed, text: &str, style: Style) {
+    let width = usize::from(placed.width);
     let text = text::cut_end(text, width);
-    let shift = match column.spec.align {
+    let shift = match placed.column.align {
         Align::Left => 0,
         Align::Right => width.saturating_sub(text::width(&text)),
     };
-    let x = column.x + u16::try_from(shift).unwrap_or_default();
+    let x = placed.x + u16::try_from(shift).unwrap_or_default();
     buffer.set_stringn(x, y, text, width, style);
 }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::action::Action;
 use crate::app::{App, Settings};
+use crate::columns::Choice;
 use crate::keymap;
 use crate::sample::{self, NOW};
 use crate::theme::{MONO, THEMES, Theme};
@@ -30,7 +31,7 @@ fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
         filter: Filter::all(),
         theme,
         mouse: true,
-        columns: Vec::new(),
+        columns: Choice::events::<&str>(&[], pods).unwrap(),
         pods,
         tz: TimeZone::UTC,
         limits: Limits::default(),
@@ -221,6 +222,23 @@ fn loss_filter_and_pause_stand_in_the_header() {
 }
 
 #[test]
+fn a_filter_for_pods_where_there_are_none_is_told_of() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, hello());
+    tell(&mut app, story());
+    let notice = |app: &mut App| {
+        screen(app, 80, 24)
+            .backend()
+            .to_string()
+            .contains("no pod or")
+    };
+    keys(&mut app, "/ns:shop");
+    assert!(notice(&mut app));
+    tell(&mut app, sample::batch(vec![in_pod(sample::connect(1))]));
+    assert!(!notice(&mut app));
+}
+
+#[test]
 fn an_error_stands_under_the_prompt_at_its_column() {
     let mut app = app(80, 24, &THEMES[0], false);
     tell(&mut app, story());
@@ -235,6 +253,16 @@ fn a_prefix_shows_its_choices() {
     tell(&mut app, story());
     keys(&mut app, "tct");
     assert_snapshot!(screen(&mut app, 80, 24).backend());
+}
+
+#[test]
+fn wide_shows_all_columns_whole_and_pans() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, story());
+    keys(&mut app, "w");
+    assert_snapshot!("wide", screen(&mut app, 80, 24).backend());
+    keys(&mut app, "llllll");
+    assert_snapshot!("wide_panned", screen(&mut app, 80, 24).backend());
 }
 
 #[test]

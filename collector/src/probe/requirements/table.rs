@@ -45,7 +45,7 @@ const TABLE: [Row; 15] = [
         needed_for: "the ring buffer (5.8), the sockets open at the start (5.11)",
         required: true,
         judge: kernel,
-        mend: "before 5.8: use `tcpscope poll`; before 5.11: add --no-seed",
+        mend: "before 5.8: use `tcpscope poll`; before 5.11: owners of what is open at the start stay unknown",
     },
     Row {
         name: "kernel BTF",

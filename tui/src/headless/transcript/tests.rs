@@ -242,7 +242,11 @@ fn waiting_for_a_pod_where_there_is_none_is_told_once() {
         batch(vec![bare], vec![]),
     ];
     assert_eq!(run(asks("pod:cart-*"), nothing.clone()).1.len(), 1);
-    assert_eq!(run(asks("comm:curl"), nothing).1.len(), 0);
+    assert_eq!(run(asks("comm:curl"), nothing.clone()).1.len(), 0);
+    assert_eq!(
+        run(asks("container:app"), nothing).1,
+        ["no container has a connection on this host so far: nothing matches --container"]
+    );
     let pods = vec![hello(1), batch(vec![open_socket()], vec![])];
     assert_eq!(run(asks("pod:nonsense"), pods).1.len(), 0);
 }

@@ -5,11 +5,11 @@ use std::future::pending;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The status of a program that was hung up on: 128 and the signal's number.
-pub(super) const HUNG_UP: u8 = 129;
+pub(crate) const HUNG_UP: u8 = 129;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Caught {
+pub(crate) enum Caught {
     /// SIGINT, SIGTERM: to come to an end.
     Stop,
     /// SIGHUP: the same, and to say that it was this.
@@ -17,7 +17,7 @@ pub(super) enum Caught {
 }
 
 /// Listens from the moment it is made.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
     hang_up: Option<Signal>,
@@ -26,7 +26,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Listens to the signals that nobody asked us to ignore: `nohup` does that with SIGHUP, and a
     /// shell without job control with SIGINT for what runs in the background.
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let listen = |kind: SignalKind| {
             let ignored = is_ignored(&status, kind.as_raw_value());
@@ -40,7 +40,7 @@ impl Signals {
     }
 
     /// The next one.
-    pub(super) async fn next(&mut self) -> Caught {
+    pub(crate) async fn next(&mut self) -> Caught {
         tokio::select! {
             () = received(&mut self.interrupt) => Caught::Stop,
             () = received(&mut self.terminate) => Caught::Stop,
