@@ -25,6 +25,8 @@ pub(crate) fn settings(
         source: match source {
             Source::Host(_) => "host".to_owned(),
             Source::Poll => "poll".to_owned(),
+            Source::Replay(file, _) => file.display().to_string(),
+            Source::Demo(_) => "demo".to_owned(),
         },
         filter,
         theme: theme(view.theme.as_deref(), view.color, no_color),
