@@ -37,11 +37,12 @@ fn replay_and_demo_have_options_of_their_own() {
         Job::Watch(source, _) => source,
         other => panic!("{line} is {other:?}"),
     };
-    assert_eq!(source("replay f"), Source::Replay("f".into(), None));
+    let file = || PathBuf::from("f");
+    let speed = |text: &str| Some(text.parse::<Speed>().expect(text));
+    assert_eq!(source("replay f"), Source::Replay(file(), None));
     for text in ["4x", "0.5x", "max"] {
-        let speed = text.parse::<Speed>().expect(text);
         let line = format!("replay --speed {text} f");
-        assert_eq!(source(&line), Source::Replay("f".into(), Some(speed)));
+        assert_eq!(source(&line), Source::Replay(file(), speed(text)));
     }
     assert_eq!(source("replay -"), Source::Replay("-".into(), None));
     assert_eq!(source("demo --seed 7"), Source::Demo(7));
@@ -131,8 +132,6 @@ fn a_bad_filter_is_wrong_usage_and_says_where() {
     assert_eq!(error.exit_code(), 2);
     let said = "error: invalid value for --filter: column 10: `x` is not a number";
     assert!(error.to_string().starts_with(said), "{error}");
-    let drawn = "\n\n    port:443,x\n             ^\n";
-    assert!(error.to_string().contains(drawn), "{error}");
 }
 
 #[test]
