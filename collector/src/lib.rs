@@ -5,9 +5,17 @@
 //! kernel ─ ring ─▶ probe ─▶ identity ─▶ source ─▶ model
 //! ```
 
+pub mod export;
+pub mod filter;
+pub mod format;
 pub mod identity;
 pub mod model;
+pub mod private_file;
 pub mod probe;
+pub mod record;
 pub mod sock_diag;
 pub mod source;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod units;
+pub mod wire;

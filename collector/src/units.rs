@@ -91,6 +91,16 @@ fn scaled(whole: &str, fraction: &str, scale: u64) -> Option<u64> {
     u64::try_from(whole + parts).ok()
 }
 
+/// The number with the largest of `units` that leaves no fraction: `1500us`, `2s`.
+#[must_use]
+pub fn exact(number: u64, units: &[(&str, u64)]) -> String {
+    let fits = |(_, scale): &&(&str, u64)| number >= *scale && number.is_multiple_of(*scale);
+    match units.iter().rev().find(fits).or(units.first()) {
+        Some((name, scale)) => format!("{}{name}", number / scale),
+        None => number.to_string(),
+    }
+}
+
 fn names(units: &[(&str, u64)]) -> String {
     let names: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
     names.join(", ")
@@ -142,6 +152,17 @@ mod tests {
         );
         assert!(parse_size("").is_err());
         assert!(parse_size("16M").is_err());
+    }
+
+    #[test]
+    fn exact_texts_read_as_the_same_number() {
+        for (number, text) in [(0, "0us"), (1, "1us"), (1_500, "1500us"), (2_000_000, "2s")] {
+            assert_eq!(exact(number, &DURATIONS), text);
+        }
+        for number in [0, 1, 1_024, 1_025, 60_000_000, u64::MAX, u64::MAX - 1] {
+            assert_eq!(parse_duration(&exact(number, &DURATIONS)), Ok(number));
+            assert_eq!(parse_size(&exact(number, &SIZES)), Ok(number));
+        }
     }
 
     #[test]

@@ -93,7 +93,11 @@ fn mapped_addresses_are_ipv4_of_an_ipv6_socket() {
     for socket in [server.unwrap(), client.unwrap()] {
         assert_eq!(socket.family, Family::V6);
         assert!(socket.local.addr.is_ipv4(), "{socket:?}");
-        let found = Client::open().unwrap().find(&socket).unwrap().unwrap();
+        let found = Client::open()
+            .unwrap()
+            .find(&socket.key())
+            .unwrap()
+            .unwrap();
         assert_eq!(found.cookie, socket.cookie);
     }
     assert_eq!(ends(Family::V4, pair.port), (None, None));
@@ -105,7 +109,11 @@ fn ipv6_is_listed() {
     let (server, client) = ends(Family::V6, pair.port);
     assert!(server.unwrap().local.addr.is_ipv6());
     let client = client.unwrap();
-    let found = Client::open().unwrap().find(&client).unwrap().unwrap();
+    let found = Client::open()
+        .unwrap()
+        .find(&client.key())
+        .unwrap()
+        .unwrap();
     assert_eq!(found.inode, client.inode);
 }
 
@@ -144,7 +152,7 @@ fn an_orphan_that_only_waits_is_no_connection() {
             .is_none_or(|c| c.state == TcpState::TimeWait && !c.is_connection())
             .then_some(())
     });
-    assert_eq!(Client::open().unwrap().find(&before).unwrap(), None);
+    assert_eq!(Client::open().unwrap().find(&before.key()).unwrap(), None);
 }
 
 #[test]

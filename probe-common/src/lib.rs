@@ -145,7 +145,9 @@ pub struct Tracked {
     /// The last state seen. A second copy of the program acts on what the first one missed.
     pub state: u8,
     /// Makes the padding explicit.
-    pub reserved: [u8; 5],
+    pub reserved: u8,
+    /// The socket's network namespace, its inode number.
+    pub netns: u32,
 }
 
 /// Where the probes count what they lost: indexes into a per-CPU array.
@@ -154,8 +156,10 @@ pub mod lost {
     pub const RING: u32 = 0;
     /// The map of sockets was full.
     pub const MAP: u32 = 1;
+    /// A socket's end had been missed: its address is another socket's now.
+    pub const STALE: u32 = 2;
     /// How many counters there are.
-    pub const COUNT: u32 = 2;
+    pub const COUNT: u32 = 3;
 }
 
 /// Declares [`Offsets`] and, beside it, the path of each field in the kernel's types.

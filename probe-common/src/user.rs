@@ -1,11 +1,11 @@
 //! Checked decoding: bytes from the ring are not trusted to be what they should.
 
-use crate::{Record, Task};
+use crate::{Record, Task, Tracked};
 
-/// Takes fixed-size pieces off the front of a slice that is known to be long enough.
-struct Reader<'a>(&'a [u8; size_of::<Record>()], usize);
+/// Takes fixed-size pieces off the front of bytes that are known to be long enough.
+struct Reader<'a, const LEN: usize>(&'a [u8; LEN], usize);
 
-impl Reader<'_> {
+impl<const LEN: usize> Reader<'_, LEN> {
     fn take<const N: usize>(&mut self) -> [u8; N] {
         let mut piece = [0; N];
         piece.copy_from_slice(&self.0[self.1..self.1 + N]);
@@ -29,6 +29,19 @@ impl Reader<'_> {
         let [byte] = self.take();
         byte
     }
+
+    fn task(&mut self) -> Task {
+        Task {
+            pid: self.u32(),
+            tid: self.u32(),
+            uid: self.u32(),
+            gid: self.u32(),
+            comm: self.take(),
+            cgroup: self.u64(),
+            mntns: self.u32(),
+            reserved: self.u32(),
+        }
+    }
 }
 
 impl Record {
@@ -37,7 +50,8 @@ impl Record {
     /// Every field may hold any value: what it means is for the caller to check.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut r = Reader(bytes.try_into().ok()?, 0);
+        let bytes: &[u8; size_of::<Self>()] = bytes.try_into().ok()?;
+        let mut r = Reader(bytes, 0);
         // The order of evaluation is that of the fields below, which is that of the layout.
         Some(Self {
             ts_ns: r.u64(),
@@ -62,16 +76,25 @@ impl Record {
             old_state: r.u8(),
             new_state: r.u8(),
             reserved: r.u8(),
-            task: Task {
-                pid: r.u32(),
-                tid: r.u32(),
-                uid: r.u32(),
-                gid: r.u32(),
-                comm: r.take(),
-                cgroup: r.u64(),
-                mntns: r.u32(),
-                reserved: r.u32(),
-            },
+            task: r.task(),
         })
+    }
+}
+
+impl Tracked {
+    /// Reads an entry of the map of sockets.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
+        let mut r = Reader(bytes, 0);
+        Self {
+            conn: r.u64(),
+            start_ns: r.u64(),
+            opened_ns: r.u64(),
+            task: r.task(),
+            flags: r.u16(),
+            state: r.u8(),
+            reserved: r.u8(),
+            netns: r.u32(),
+        }
     }
 }

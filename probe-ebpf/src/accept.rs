@@ -1,12 +1,14 @@
 //! Who got a connection out of a listener: three hooks, of which the loader attaches one.
 
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::helpers::generated::bpf_get_func_ret;
 use aya_ebpf::macros::{fexit, kretprobe, raw_tracepoint, tracepoint};
 use aya_ebpf::programs::{FExitContext, RawTracePointContext, RetProbeContext, TracePointContext};
 use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, constant, follow, offset, read};
 use crate::maps::{SOCKS, count_lost, count_waiting};
-use crate::record::{Happened, now_ns};
+use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, arg};
 use crate::task::Current;
 
@@ -14,26 +16,21 @@ const IPPROTO_TCP: u16 = 6;
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
 
-/// How many arguments `inet_csk_accept` has on this kernel; its result comes after them.
-#[unsafe(no_mangle)]
-static ACCEPT_ARITY: u32 = 0;
-
 /// How many arguments `io_uring_complete` has on this kernel.
 #[unsafe(no_mangle)]
 static COMPLETE_ARITY: u32 = 0;
 
 /// `struct sock *inet_csk_accept(struct sock *sk, int flags, int *err, bool kern)` up to 6.9,
-/// `(struct sock *sk, struct proto_accept_arg *arg)` since.
+/// `(struct sock *sk, struct proto_accept_arg *arg)` since. The result comes after the arguments,
+/// and the helper knows how many there are. It is there since 5.17; before, this does not load.
 #[fexit(function = "inet_csk_accept")]
 pub fn accept_fexit(ctx: FExitContext) -> i32 {
-    let arity = constant(&raw const ACCEPT_ARITY);
-    // An index that the verifier can see to be one of two.
-    let sk: Ptr = if arity == 4 {
-        arg(&ctx, 4)
-    } else {
-        arg(&ctx, 2)
-    };
-    accepted(sk)
+    let mut sk = 0_u64;
+    // SAFETY: the context is the program's own, and the helper writes eight bytes.
+    if unsafe { bpf_get_func_ret(ctx.as_ptr(), (&raw mut sk).cast()) } != 0 {
+        return 0;
+    }
+    accepted(sk as Ptr)
 }
 
 /// The same function, on kernels without fexit.
@@ -110,6 +107,7 @@ fn accepted(sk: Ptr) -> i32 {
             task: current.identity(),
             flags: flag::OWNED,
             state,
+            netns: netns(sk),
             ..Tracked::default()
         };
         if SOCKS.insert(&key, &tracked, 0).is_err() {

@@ -9,6 +9,8 @@ use crate::maps::submit;
 const AF_INET6: u16 = 10;
 /// `enum sock_flags`: the peer's FIN was received.
 const SOCK_DONE: u64 = 1 << 1;
+/// `enum sock_flags`: no process has it any more.
+const SOCK_DEAD: u64 = 1 << 0;
 
 /// `CLOCK_MONOTONIC`, nanoseconds.
 #[inline(always)]
@@ -41,6 +43,7 @@ impl Happened {
             record.start_ns = tracked.start_ns;
             record.opened_ns = tracked.opened_ns;
             record.task = tracked.task;
+            record.netns = tracked.netns;
             record.flags = tracked.flags | self.flags;
             addresses(sk, record);
             if with_figures {
@@ -50,13 +53,24 @@ impl Happened {
     }
 }
 
+/// Whether the process has closed the socket.
+#[inline(always)]
+pub fn is_orphan(sk: Ptr) -> bool {
+    read::<u64>(sk, offset!(sk_flags)) & SOCK_DEAD != 0
+}
+
+/// The inode number of a socket's network namespace.
+#[inline(always)]
+pub fn netns(sk: Ptr) -> u32 {
+    read(follow(sk, offset!(net)), offset!(net_inum))
+}
+
 #[inline(always)]
 fn addresses(sk: Ptr, record: &mut Record) {
     record.family = read(sk, offset!(family));
     record.dport = u16::from_be(read(sk, offset!(dport)));
     // Not skc_num, which is 0 as soon as the socket is closed.
     record.sport = u16::from_be(read(sk, offset!(sport)));
-    record.netns = read(follow(sk, offset!(net)), offset!(net_inum));
     if record.family == AF_INET6 {
         record.saddr = read(sk, offset!(v6_saddr));
         record.daddr = read(sk, offset!(v6_daddr));

@@ -15,7 +15,7 @@ use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, offset, read};
 use crate::maps::{SOCKS, count_lost, count_waiting};
-use crate::record::{Happened, now_ns};
+use crate::record::{Happened, is_orphan, netns, now_ns};
 use crate::task::Current;
 
 const IPPROTO_TCP: u16 = 6;
@@ -119,8 +119,17 @@ fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> u64) ->
     // SAFETY: the pointer is into the map; the socket is locked by whoever changes its state, so
     // that nobody else writes to its entry.
     let tracked = unsafe { &mut *tracked };
-    if tracked.state != old && copy == Copy::Second {
-        return 0;
+    if tracked.state != old {
+        if copy == Copy::Second {
+            return 0;
+        }
+        // A new child at the address of a socket whose end was missed.
+        if old == SYN_RECV {
+            let _ = SOCKS.remove(&key);
+            count_lost(lost::STALE);
+            unknown(sk, key, old, new, copy, cookie);
+            return 0;
+        }
     }
     tracked.state = new;
     match (old, new) {
@@ -153,6 +162,7 @@ fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> u64) {
         task: current.identity(),
         flags: flag::CLIENT | owner,
         state: SYN_SENT,
+        netns: netns(sk),
         ..Tracked::default()
     };
     remember(key, &tracked);
@@ -171,6 +181,7 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
                 opened_ns: now,
                 flags: flag::QUEUED,
                 state: new,
+                netns: netns(sk),
                 ..Tracked::default()
             };
             // The second copy tries again what the first could not: it alone counts the failure.
@@ -187,6 +198,7 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
                 conn: cookie(),
                 flags: flag::BEFORE,
                 state: new,
+                netns: netns(sk),
                 ..Tracked::default()
             };
             match new {
@@ -306,6 +318,10 @@ fn end(sk: Ptr, tracked: &mut Tracked, old: u8) {
         && read::<u32>(sk, offset!(err)) == 0;
     if by_call {
         flags |= closer(tracked);
+    }
+    // Shut for sending first, and closed since: no transition says so.
+    if tracked.flags & flag::FIN_SENT != 0 && is_orphan(sk) {
+        flags |= flag::BOTH_WAYS;
     }
     let happened = Happened {
         kind: kind::END,

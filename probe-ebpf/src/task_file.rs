@@ -1,5 +1,6 @@
-//! `iter/task_file`, since 5.8: every open file of every process, once, after the other hooks are
-//! attached. It finds the owners of the sockets that were open before.
+//! `iter/task_file`, since 5.8: every open file of every process, at one moment. Run after the other
+//! hooks are attached, it finds the sockets that were open before, and their owners; run later, it
+//! finds none, or something was missed.
 
 use aya_ebpf::bindings::file;
 use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_sock_from_file};
@@ -7,7 +8,7 @@ use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, offset, read};
 use crate::maps::{SOCKS, count_lost};
-use crate::record::{Happened, now_ns};
+use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, LISTEN};
 use crate::task::identity_of;
 
@@ -59,6 +60,7 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         task: identity_of(task),
         flags: flag::BEFORE | flag::OWNED,
         state,
+        netns: netns(sk),
         ..Tracked::default()
     };
     if state == crate::set_state::SYN_SENT {
@@ -70,6 +72,11 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         Err(-17) => return 0,
         Err(_) => count_lost(lost::MAP),
     }
+    // It may have closed between the first look and the map: then nobody else removes it.
+    if read::<u8>(sk, offset!(state)) == CLOSE {
+        let _ = SOCKS.remove(&key);
+        return 0;
+    }
     let happened = Happened {
         kind: kind::SEED,
         ts_ns: now_ns(),
@@ -78,9 +85,5 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         flags: 0,
     };
     happened.send(sk, &tracked, true);
-    // It may have closed between the first look and the map: then nobody else removes it.
-    if read::<u8>(sk, offset!(state)) == CLOSE {
-        let _ = SOCKS.remove(&key);
-    }
     0
 }

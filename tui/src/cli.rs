@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use collector::filter::{Filter, FilterError};
 use collector::model::HookKind;
 use collector::units;
+use unicode_width::UnicodeWidthStr;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,7 +58,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Watch this host without privileges
     ///
-    /// The kernel's list of sockets is read several times a second. What opens and closes between
+    /// The kernel's list of sockets is read once a second. What opens and closes between
     /// two readings is not seen, and who did what is known only in part: changes are type U.
     Poll(Box<View>),
     /// Say what this host allows and what is missing, and how to mend it
@@ -231,6 +233,11 @@ pub(crate) fn parse() -> (Job, Option<PathBuf>) {
     }
 }
 
+/// A usage error about a value, with clap's own look and exit status 2.
+pub(crate) fn usage(message: impl std::fmt::Display) -> clap::Error {
+    Cli::command().error(ErrorKind::ValueValidation, message)
+}
+
 impl Cli {
     fn job(self) -> Result<Job, clap::Error> {
         let conflict = |what, name| {
@@ -326,6 +333,37 @@ impl View {
         }
     }
 
+    /// The filter that all the options for filters make together.
+    ///
+    /// # Errors
+    /// A usage error with the option, and the column in its value.
+    pub(crate) fn filter(&self) -> Result<Filter, clap::Error> {
+        let wrong = |option: &str, error: FilterError| {
+            usage(format_args!("invalid value for --{option}: {error}"))
+        };
+        let terms = [
+            ("namespace", &self.namespace),
+            ("pod", &self.pod),
+            ("container", &self.container),
+            ("node", &self.node),
+            ("type", &self.types),
+        ];
+        let mut filter = Filter::all();
+        for (option, values) in terms {
+            let term = Filter::term(option, values).map_err(|error| wrong(option, error))?;
+            filter = filter.and(term);
+        }
+        if self.failed {
+            filter = filter.and(Filter::failed());
+        }
+        let expression = self.filter.as_deref().unwrap_or_default();
+        let parsed = Filter::parse(expression).map_err(|error| {
+            let below = pointer(expression, error.column);
+            usage(format_args!("invalid value for --filter: {error}{below}"))
+        })?;
+        Ok(filter.and(parsed))
+    }
+
     /// Whether the run is to end by itself, which only text output does.
     fn bounded(&self) -> bool {
         self.snapshot || self.duration.is_some() || self.count.is_some()
@@ -339,6 +377,15 @@ impl View {
             None => Format::Columns,
         }
     }
+}
+
+/// The expression on a line of its own, and a caret below the column, where it fits on a line.
+fn pointer(expression: &str, column: usize) -> String {
+    if expression.contains(char::is_control) {
+        return String::new();
+    }
+    let before: String = expression.chars().take(column).collect();
+    format!("\n\n    {expression}\n    {:1$}^", "", before.width())
 }
 
 fn duration(text: &str) -> Result<Duration, units::UnitError> {
@@ -365,99 +412,4 @@ fn accept_hook() -> impl TypedValueParser<Value = AcceptHook> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn job(line: &str) -> Result<Job, clap::Error> {
-        let words = std::iter::once("tcpscope").chain(line.split_whitespace());
-        Cli::try_parse_from(words).and_then(Cli::job)
-    }
-
-    fn view(line: &str) -> View {
-        match job(line).expect(line) {
-            Job::Watch(_, view) => *view,
-            Job::Check => panic!("{line} is check"),
-        }
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn options_stand_before_or_after_poll() {
-        let both = view("-n a --count 1 --failed poll -n b --count 2 --type c,X");
-        assert_eq!(both.namespace, ["a", "b"]);
-        assert_eq!(both.count, Some(2));
-        assert!(both.failed);
-        assert_eq!(both.types, ["c", "X"]);
-        assert_eq!(view("-o json poll"), view("poll -o json"));
-    }
-
-    #[test]
-    fn without_a_subcommand_it_is_the_host() {
-        let Ok(Job::Watch(Source::Host(probes), _)) =
-            job("--buffer 4MiB --accept-hook syscall --no-seed")
-        else {
-            panic!("not the host");
-        };
-        assert_eq!(probes.buffer, Some(4 << 20));
-        assert_eq!(
-            probes.accept_hook,
-            Some(AcceptHook::Only(HookKind::Syscall))
-        );
-        assert!(probes.no_seed);
-    }
-
-    #[test]
-    fn wrong_usage_is_status_2() {
-        for line in [
-            "-A -n x",
-            "-A poll -n x",
-            "check -n x",
-            "-n x check",
-            "--no-seed check",
-            "--no-seed poll",
-            "poll --no-seed",
-            "--type q",
-            "--buffer 5MiB",
-            "--buffer 16",
-            "--buffer 1KiB",
-            "--duration 10",
-            "--count 0",
-            "--snapshot --count 3",
-            "--snapshot poll --count 3",
-            "--snapshot --no-seed",
-            "-o tui --count 3",
-            "-o json --columns pid",
-            "-o yaml",
-            "--theme x",
-            "--accept-hook x",
-            "nonsense",
-            "check extra",
-        ] {
-            let error = job(line).map(|_| ()).expect_err(line);
-            assert_eq!(error.exit_code(), 2, "{line}");
-        }
-    }
-
-    #[test]
-    fn the_screen_is_for_terminals_and_runs_without_an_end() {
-        assert_eq!(view("").format(true), Format::Tui);
-        assert_eq!(view("").format(false), Format::Columns);
-        assert_eq!(view("--snapshot").format(true), Format::Columns);
-        assert_eq!(view("--duration 1s").format(true), Format::Columns);
-        assert_eq!(view("-o csv").format(true), Format::Csv);
-        assert_eq!(view("-o tui").format(false), Format::Tui);
-    }
-
-    #[test]
-    fn the_log_is_for_every_subcommand() {
-        for line in ["--log f", "--log f check", "check --log f", "poll --log f"] {
-            let words = std::iter::once("tcpscope").chain(line.split_whitespace());
-            let cli = Cli::try_parse_from(words).expect(line);
-            assert_eq!(cli.log, Some(PathBuf::from("f")), "{line}");
-        }
-    }
-}
+mod tests;

@@ -271,9 +271,12 @@ impl Connection {
         }
     }
 
-    /// How long it lasted, or has lasted until `now`, in microseconds.
+    /// How long it lasted, or has lasted until `now`, or was tried, in microseconds.
     #[must_use]
     pub fn age_us(&self, now: Timestamp) -> Option<u64> {
+        if self.state == ConnState::Failed {
+            return self.row.figures.lat_us.map(|us| us.get());
+        }
         if let (Some(_), Some(dur)) = (self.ended, self.row.figures.dur_us) {
             return Some(dur.get());
         }

@@ -212,6 +212,17 @@ impl Family {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(pub u64);
 
+impl ConnId {
+    /// The bits that are the socket's cookie; above them, ids of repeated connects differ.
+    pub const COOKIE_BITS: u32 = 48;
+
+    /// The socket's cookie, as `sock_diag` has it.
+    #[must_use]
+    pub fn cookie(self) -> u64 {
+        self.0 & ((1 << Self::COOKIE_BITS) - 1)
+    }
+}
+
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

@@ -1,47 +1,20 @@
-//! Events for tests.
+//! Events for tests, each of a connection of its own.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use super::{
-    Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Phase, Process, Reason,
-    TcpState, Timestamp,
-};
+use super::{ConnId, Endpoint, Event, EventType, Origin, Phase, Reason, TcpState};
+use crate::testing;
 
-/// A successful connect.
+/// A successful connect from that port.
 pub(crate) fn connect(conn: u64, port: u16) -> Event {
+    let plain = testing::event();
     Event {
-        seq: None,
-        ts: Timestamp(1_700_000_000_000_000_000),
-        origin: origin("host1"),
-        kind: Some(EventType::Connect),
-        phase: Some(Phase::Open),
-        state: None,
-        reason: None,
-        errno: None,
-        process: Some(Process {
-            pid: 100,
-            tid: None,
-            uid: None,
-            gid: None,
-            comm: Comm::from_text("curl"),
-        }),
-        family: Family::V4,
         local: Endpoint {
-            addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port,
-        },
-        remote: Endpoint {
-            addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port: 443,
+            ..plain.local
         },
         conn: ConnId(conn),
-        before: false,
-        figures: Figures::default(),
-        netns: None,
-        mntns: None,
-        cgroup: None,
-        peer: None,
+        ..plain
     }
 }
 

@@ -5,7 +5,6 @@
 //! The format: <https://docs.kernel.org/bpf/btf.html>.
 
 use std::fs;
-use std::path::Path;
 
 /// Where the kernel shows its BTF.
 pub const KERNEL: &str = "/sys/kernel/btf/vmlinux";
@@ -61,8 +60,8 @@ struct Type {
     kind: u32,
     vlen: usize,
     kind_flag: bool,
-    /// The size, or the type referred to.
-    size_or_type: u32,
+    /// The type referred to; in kinds that refer to none, the size.
+    refers_to: u32,
 }
 
 /// One member of a struct or union.
@@ -73,15 +72,15 @@ struct Member {
     is_bitfield: bool,
 }
 
-impl Btf {
-    /// The running kernel's.
-    ///
-    /// # Errors
-    /// If the kernel has none, or it can't be read or understood.
-    pub fn of_kernel() -> Result<Self, BtfError> {
-        Self::parse(fs::read(Path::new(KERNEL))?)
-    }
+/// The running kernel's blob.
+///
+/// # Errors
+/// If the kernel has none, or it can't be read.
+pub fn read_kernel() -> Result<Vec<u8>, BtfError> {
+    Ok(fs::read(KERNEL)?)
+}
 
+impl Btf {
     /// Parses a blob in this machine's byte order.
     ///
     /// # Errors
@@ -138,20 +137,6 @@ impl Btf {
         Ok(offset)
     }
 
-    /// How many arguments a kernel function has.
-    ///
-    /// # Errors
-    /// If there is no such function.
-    pub fn arity(&self, function: &str) -> Result<usize, BtfError> {
-        let missing = || BtfError::NoFunction(function.to_owned());
-        let func = self.find(function, FUNC).ok_or_else(missing)?;
-        Ok(self
-            .get(func.size_or_type)
-            .filter(|t| t.kind == FUNC_PROTO)
-            .ok_or_else(missing)?
-            .vlen)
-    }
-
     /// How many arguments a tracepoint gives to a raw program.
     ///
     /// # Errors
@@ -160,8 +145,8 @@ impl Btf {
         let name = format!("btf_trace_{tracepoint}");
         let proto = self
             .find(&name, TYPEDEF)
-            .and_then(|typedef| self.get(typedef.size_or_type))
-            .and_then(|pointer| self.get(pointer.size_or_type))
+            .and_then(|typedef| self.get(typedef.refers_to))
+            .and_then(|pointer| self.get(pointer.refers_to))
             .filter(|t| t.kind == FUNC_PROTO)
             .ok_or(BtfError::NoFunction(name))?;
         // The first is the tracepoint's private data.
@@ -221,7 +206,7 @@ impl Btf {
         for _ in 0..LONGEST_CHAIN {
             let t = self.get(id)?;
             match t.kind {
-                TYPEDEF..=RESTRICT | TYPE_TAG => id = t.size_or_type,
+                TYPEDEF..=RESTRICT | TYPE_TAG => id = t.refers_to,
                 _ => return Some(t),
             }
         }
@@ -240,7 +225,7 @@ impl Btf {
             kind: info >> 24 & 0x1f,
             vlen: (info & 0xffff) as usize,
             kind_flag: info >> 31 != 0,
-            size_or_type: u32_at(&self.bytes, at + 8)?,
+            refers_to: u32_at(&self.bytes, at + 8)?,
         })
     }
 
@@ -282,7 +267,7 @@ mod tests {
     /// Every machine that builds this runs a kernel with BTF; where not, there is nothing to read.
     #[test]
     fn finds_fields_of_the_running_kernel() {
-        let Ok(btf) = Btf::of_kernel() else {
+        let Ok(btf) = read_kernel().and_then(Btf::parse) else {
             eprintln!("skipped: no {KERNEL}");
             return;
         };
@@ -292,13 +277,12 @@ mod tests {
         for path in probe_common::Offsets::PATHS {
             btf.offset(path).unwrap();
         }
-        assert!(matches!(btf.arity("inet_csk_accept"), Ok(2 | 4)));
         assert_eq!(btf.tracepoint_arity("inet_sock_set_state").unwrap(), 3);
         assert!(matches!(
             btf.offset("sock.no_such_field"),
             Err(BtfError::NoField(_))
         ));
-        assert!(btf.arity("no_such_function").is_err());
+        assert!(btf.tracepoint_arity("no_such_tracepoint").is_err());
     }
 
     proptest! {
@@ -311,7 +295,7 @@ mod tests {
                 bytes[8..12].fill(0);
                 if let Ok(btf) = Btf::parse(bytes) {
                     let _ = btf.offset("sock.__sk_common.skc_family");
-                    let _ = btf.arity("x");
+                    let _ = btf.tracepoint_arity("x");
                 }
             }
         }

@@ -38,6 +38,8 @@ pub struct Interpreter {
     held: FxHashMap<u64, Record>,
     /// Those of [`Self::held`] that go out after a second, in the order of their time.
     due: VecDeque<(u64, u64)>,
+    /// Sockets listed by the snapshot.
+    listed: u64,
     /// Records that made no sense.
     malformed: u64,
 }
@@ -68,14 +70,8 @@ impl Interpreter {
                 break;
             }
             self.due.pop_front();
-            // Not if its END has come, or if this is a later FIN of the same connection's.
-            if self
-                .held
-                .get(&conn)
-                .is_some_and(|fin| fin.ts_ns + HOLD_NS == due_ns)
-            {
-                self.release(conn, out);
-            }
+            // Unless its END has come.
+            self.release(conn, out);
         }
     }
 
@@ -90,6 +86,40 @@ impl Interpreter {
     #[must_use]
     pub fn next_due_ns(&self) -> Option<u64> {
         self.due.front().map(|(due_ns, _)| *due_ns)
+    }
+
+    /// The connections that a process has shut for sending only, as far as is known.
+    #[must_use]
+    pub fn half_closed(&self) -> Vec<HalfClosed> {
+        let half = |fin: &&Record| fin.flags & flag::BOTH_WAYS == 0;
+        self.held
+            .values()
+            .filter(half)
+            .map(HalfClosed::of)
+            .collect()
+    }
+
+    /// A connection of [`Self::half_closed`] was found to be closed both ways by now, with these
+    /// figures so far.
+    pub fn closed_both_ways(&mut self, conn: ConnId, so_far: &Figures, now_ns: u64) {
+        let Some(fin) = self.held.get_mut(&conn.0) else {
+            return;
+        };
+        fin.flags |= flag::BOTH_WAYS;
+        if let (Some(tx), Some(rx)) = (so_far.tx_bytes, so_far.rx_bytes) {
+            let newly_sent = tx.get().saturating_sub(fin.sent);
+            let newly_sent = u32::try_from(newly_sent).unwrap_or(u32::MAX);
+            fin.unsent = fin.unsent.saturating_sub(newly_sent);
+            (fin.sent, fin.received) = (tx.get(), rx.get());
+        }
+        fin.retrans = so_far.retrans.map_or(fin.retrans, |n| n.get());
+        self.due.push_back((now_ns + HOLD_NS, conn.0));
+    }
+
+    /// How many sockets the snapshot has listed since the last call. Later than at the start, they
+    /// are ones whose opening was missed.
+    pub fn take_listed(&mut self) -> u64 {
+        std::mem::take(&mut self.listed)
     }
 
     /// How many records made no sense since the last call.
@@ -113,6 +143,7 @@ impl Interpreter {
                 let mut row = event(&record, EventType::Unknown, Phase::Open, out);
                 (row.kind, row.phase) = (None, None);
                 row.state = TcpState::from_kernel(record.old_state);
+                self.listed += 1;
                 out.events.push(row);
             }
             _ => self.malformed += 1,
@@ -157,7 +188,8 @@ impl Interpreter {
             let Some(fin) = self.held.remove(&record.conn) else {
                 return;
             };
-            let mut event = if fin.flags & flag::BOTH_WAYS == 0 && record.err != 0 {
+            let half_closed = (fin.flags | record.flags) & flag::BOTH_WAYS == 0;
+            let mut event = if half_closed && record.err != 0 {
                 // Closed one way by us, and then both by somebody else.
                 ending_unknown(record, out)
             } else {
@@ -169,6 +201,21 @@ impl Interpreter {
                 record.ts_ns
             };
             event.figures = figures(record, 0, ts_ns);
+            self.send(event, out);
+            return;
+        }
+        if !is_open(record.old_state) {
+            // Its FIN was before the start, and so was its ending, unless a process still has it:
+            // then it was closed one way only.
+            if record.flags & flag::OWNED == 0 {
+                return;
+            }
+            let mut event = if record.err == 0 {
+                ending_by_process(record, out)
+            } else {
+                ending_unknown(record, out)
+            };
+            event.figures = figures(record, 0, record.ts_ns);
             self.send(event, out);
             return;
         }
@@ -215,6 +262,43 @@ impl Interpreter {
     }
 }
 
+/// A connection that a process has shut for sending only.
+#[derive(Clone, Copy, Debug)]
+pub struct HalfClosed {
+    /// Its id.
+    pub conn: ConnId,
+    /// The socket's network namespace, its inode number.
+    pub netns: u32,
+    /// The socket's own family.
+    pub family: Family,
+    /// Its own end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+}
+
+impl HalfClosed {
+    fn of(record: &Record) -> Self {
+        let family = family(record).unwrap_or(Family::V4);
+        let (local, remote) = endpoints(record, family);
+        Self {
+            conn: ConnId(record.conn),
+            netns: record.netns,
+            family,
+            local,
+            remote,
+        }
+    }
+}
+
+/// Whether a connection in this state has sent no FIN yet.
+fn is_open(state: u8) -> bool {
+    matches!(
+        TcpState::from_kernel(state),
+        Some(TcpState::Established | TcpState::CloseWait | TcpState::SynRecv)
+    )
+}
+
 /// Whether every field that selects something has a value that is known.
 fn is_sane(record: &Record) -> bool {
     family(record).is_some()
@@ -238,7 +322,7 @@ fn ending_by_process(record: &Record, out: &mut Output<'_>) -> Event {
     let peer_closed = TcpState::from_kernel(record.old_state) == Some(TcpState::CloseWait);
     event.reason = Some(if record.flags & flag::KILLED != 0 {
         Reason::Killed
-    } else if record.kind == kind::END {
+    } else if record.kind == kind::END && is_open(record.old_state) {
         // Straight from an open state to CLOSE: the call sent a reset instead of a FIN.
         Reason::ResetSent
     } else if peer_closed {
@@ -298,10 +382,7 @@ fn event(record: &Record, kind: EventType, phase: Phase, out: &mut Output<'_>) -
     let task = &record.task;
     let owned = record.flags & flag::OWNED != 0;
     let family = family(record).unwrap_or(Family::V4);
-    let endpoint = |bytes, port| Endpoint {
-        addr: address(family, bytes),
-        port,
-    };
+    let (local, remote) = endpoints(record, family);
     Event {
         seq: None,
         ts: out.clock.wall(record.ts_ns),
@@ -319,8 +400,8 @@ fn event(record: &Record, kind: EventType, phase: Phase, out: &mut Output<'_>) -
             comm: Comm::from_kernel(task.comm),
         }),
         family,
-        local: endpoint(record.saddr, record.sport),
-        remote: endpoint(record.daddr, record.dport),
+        local,
+        remote,
         conn: ConnId(record.conn),
         before: record.flags & flag::BEFORE != 0,
         figures: Figures::default(),
@@ -333,6 +414,17 @@ fn event(record: &Record, kind: EventType, phase: Phase, out: &mut Output<'_>) -
         },
         peer: None,
     }
+}
+
+fn endpoints(record: &Record, family: Family) -> (Endpoint, Endpoint) {
+    let endpoint = |bytes, port| Endpoint {
+        addr: address(family, bytes),
+        port,
+    };
+    (
+        endpoint(record.saddr, record.sport),
+        endpoint(record.daddr, record.dport),
+    )
 }
 
 fn figures(record: &Record, unsent: u32, end_ns: u64) -> Figures {

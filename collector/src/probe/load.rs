@@ -1,13 +1,17 @@
 //! Loading the programs, attaching them, and what is read from them apart from the ring.
 
-use std::io::Read;
+use std::error::Error;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use aya::programs::{BtfTracePoint, FExit, Iter, KProbe, RawTracePoint, TracePoint};
-use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use aya::programs::Iter;
+use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
 use probe_common::{Offsets, lost};
 
-use super::btf::{Btf, BtfError};
+use super::btf::{self, Btf, BtfError};
+use super::drift::DriftCheck;
+use super::hooks::{self, program};
 use super::prebuilt;
 use super::ring::Ring;
 use crate::model::HookKind;
@@ -54,76 +58,18 @@ pub enum ProbeError {
     NoAcceptHook(String),
 }
 
-/// How a program is attached.
-#[derive(Clone, Copy)]
-enum Attach {
-    BtfTracepoint(&'static str),
-    RawTracepoint(&'static str),
-    Fexit(&'static str),
-    Kretprobe(&'static str),
-    Tracepoint(&'static str, &'static [&'static str]),
-}
-
-/// One program and its hook.
-type Hook = (&'static str, Attach);
-
-/// The state machine, best first. The copies must be attached in this order.
-const STATE: [[Hook; 2]; 2] = [
-    [
-        ("set_state", Attach::BtfTracepoint("inet_sock_set_state")),
-        (
-            "set_state_again",
-            Attach::BtfTracepoint("inet_sock_set_state"),
-        ),
-    ],
-    [
-        (
-            "raw_set_state",
-            Attach::RawTracepoint("inet_sock_set_state"),
-        ),
-        (
-            "raw_set_state_again",
-            Attach::RawTracepoint("inet_sock_set_state"),
-        ),
-    ],
-];
-
-/// The end of sockets that ended in an accept queue.
-const DESTROY: Hook = ("destroy_sock", Attach::RawTracepoint("tcp_destroy_sock"));
-
-/// Accepts, best first: the first that loads and attaches is it.
-const ACCEPT: [(HookKind, Hook); 3] = [
-    (
-        HookKind::Fexit,
-        ("accept_fexit", Attach::Fexit("inet_csk_accept")),
-    ),
-    (
-        HookKind::Kretprobe,
-        ("accept_kretprobe", Attach::Kretprobe("inet_csk_accept")),
-    ),
-    (
-        HookKind::Syscall,
-        (
-            "accept_syscall",
-            Attach::Tracepoint("syscalls", &["sys_exit_accept", "sys_exit_accept4"]),
-        ),
-    ),
-];
-
-/// Accepts that are no system calls. A kernel without io_uring has no such tracepoint.
-const ACCEPT_IO_URING: Hook = (
-    "accept_io_uring",
-    Attach::RawTracepoint("io_uring_complete"),
-);
-
 /// The loaded programs. They are detached when this is dropped, or when the process ends in
 /// whatever way.
 pub struct Probes {
     ebpf: Ebpf,
-    btf: aya::Btf,
     lost: PerCpuArray<MapData, u64>,
     lost_seen: [u64; lost::COUNT as usize],
+    /// What the kernel says of the programs that have no second copy.
+    skipped: Vec<File>,
+    skipped_seen: u64,
     accept_hook: HookKind,
+    /// Why there is no iterator, or that there is one.
+    iterator: Result<(), String>,
 }
 
 impl Probes {
@@ -132,18 +78,18 @@ impl Probes {
     /// # Errors
     /// If a privilege, a kernel feature or a hook is missing; the message says what to do.
     pub fn attach(options: &Options) -> Result<Self, ProbeError> {
-        let kernel = Btf::of_kernel()?;
+        let vmlinux = btf::read_kernel()?;
+        let btf = aya::Btf::parse(&vmlinux, Endianness::default())
+            .map_err(|e| ProbeError::Load(chain(&e)))?;
+        let kernel = Btf::parse(vmlinux)?;
         let offsets = offsets(&kernel)?;
-        let accept_arity = arity(kernel.arity("inet_csk_accept"));
         let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
-        let btf = aya::Btf::from_sys_fs().map_err(|e| ProbeError::Load(e.to_string()))?;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .verifier_log_level(VerifierLogLevel::DISABLE)
             .override_global("OFFSETS", &offsets[..], true)
-            .override_global("ACCEPT_ARITY", &accept_arity, true)
             .override_global("COMPLETE_ARITY", &complete_arity, true)
             .map_max_entries("RING", options.buffer)
             .map_max_entries("SOCKS", options.max_sockets)
@@ -151,15 +97,16 @@ impl Probes {
             .map_err(|e| explain(&e))?;
         let lost = take_map(&mut ebpf, "LOST")?;
 
-        let accept_hook = attach_accept(&mut ebpf, &btf, options.accept_hook)?;
-        attach(&mut ebpf, &btf, DESTROY)?;
-        attach_state(&mut ebpf, &btf)?;
+        let seed = hooks::load_seed(&mut ebpf, &btf);
+        let accept_hook = hooks::attach_all(&mut ebpf, &btf, options.accept_hook)?;
         Ok(Self {
-            ebpf,
-            btf,
             lost,
             lost_seen: Default::default(),
+            skipped: hooks::open_fdinfo(&ebpf),
+            skipped_seen: 0,
             accept_hook,
+            iterator: seed.map_err(|e| e.to_string()),
+            ebpf,
         })
     }
 
@@ -178,30 +125,34 @@ impl Probes {
         Ring::new(map).map_err(|e| ProbeError::Load(e.to_string()))
     }
 
+    /// Starts to look for sockets that ended unseen; once.
+    ///
+    /// # Errors
+    /// If it was started before, or there can be no thread.
+    pub fn check_drift(&mut self) -> Result<DriftCheck, ProbeError> {
+        DriftCheck::start(take_map(&mut self.ebpf, "SOCKS")?)
+            .map_err(|e| ProbeError::Load(e.to_string()))
+    }
+
     /// Lists the sockets that processes hold now, as records in the ring, and remembers their
     /// owners. Sockets that the other hooks know already are left out.
     ///
     /// # Errors
     /// If the kernel refuses the iterator.
     pub fn seed(&mut self) -> Result<(), ProbeError> {
-        const PROGRAM: &str = "seed";
-        let why = |e: String| ProbeError::Attach {
-            program: PROGRAM,
-            why: e,
-        };
-        let program: &mut Iter = program(&mut self.ebpf, PROGRAM)?;
-        let run = |program: &mut Iter| -> anyhow_free::Result {
-            program.load("task_file", &self.btf)?;
+        self.iterator.clone().map_err(ProbeError::Load)?;
+        let program: &mut Iter = program(&mut self.ebpf, hooks::SEED)?;
+        let run = |program: &mut Iter| -> Result<(), Box<dyn Error>> {
             let link = program.attach()?;
-            let mut nothing = Vec::new();
-            program
-                .take_link(link)?
-                .into_file()?
-                .read_to_end(&mut nothing)?;
-            program.unload()?;
+            let mut file = program.take_link(link)?.into_file()?;
+            // The program writes into the ring, and nothing here.
+            std::io::copy(&mut file, &mut std::io::sink())?;
             Ok(())
         };
-        run(program).map_err(|e| why(e.to_string()))
+        run(program).map_err(|e| ProbeError::Attach {
+            program: hooks::SEED,
+            why: chain(&*e),
+        })
     }
 
     /// What the probes lost since the last call, by the indexes of [`lost`].
@@ -216,11 +167,26 @@ impl Probes {
         }
         new
     }
+
+    /// How many calls the kernel has skipped since the last time, of programs that have no second
+    /// copy to make it good.
+    pub fn take_skipped(&mut self) -> u64 {
+        let total: u64 = self.skipped.iter().map(recursion_misses).sum();
+        // A file that can't be read just now counts nothing, and later all at once.
+        let new = total.saturating_sub(self.skipped_seen);
+        self.skipped_seen = self.skipped_seen.max(total);
+        new
+    }
 }
 
-/// An error of any type, for calls that fail in several.
-mod anyhow_free {
-    pub(super) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+/// The line `recursion_misses:` of a program's `/proc/self/fdinfo` (since 5.12).
+fn recursion_misses(fdinfo: &File) -> u64 {
+    let mut text = [0; 1024];
+    let read = fdinfo.read_at(&mut text, 0).unwrap_or_default();
+    String::from_utf8_lossy(&text[..read])
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
+        .unwrap_or_default()
 }
 
 fn offsets(kernel: &Btf) -> Result<Vec<u32>, ProbeError> {
@@ -238,92 +204,6 @@ fn arity(found: Result<usize, BtfError>) -> u32 {
         .unwrap_or_default()
 }
 
-fn attach_state(ebpf: &mut Ebpf, btf: &aya::Btf) -> Result<(), ProbeError> {
-    let [best, fallback] = STATE;
-    if let [first, second] = best
-        && attach(ebpf, btf, first).is_ok()
-    {
-        return attach(ebpf, btf, second);
-    }
-    fallback
-        .into_iter()
-        .try_for_each(|hook| attach(ebpf, btf, hook))
-}
-
-fn attach_accept(
-    ebpf: &mut Ebpf,
-    btf: &aya::Btf,
-    only: Option<HookKind>,
-) -> Result<HookKind, ProbeError> {
-    let mut failures = Vec::new();
-    for (kind, hook) in ACCEPT {
-        if only.is_some_and(|only| only != kind) {
-            continue;
-        }
-        match attach(ebpf, btf, hook) {
-            Ok(()) => {
-                if kind == HookKind::Syscall
-                    && let Err(error) = attach(ebpf, btf, ACCEPT_IO_URING)
-                {
-                    tracing::info!("accepts by io_uring are not seen: {error}");
-                }
-                return Ok(kind);
-            }
-            Err(ProbeError::Attach { why, .. }) => failures.push(format!("{}: {why}", kind.word())),
-            Err(other) => failures.push(format!("{}: {other}", kind.word())),
-        }
-    }
-    Err(ProbeError::NoAcceptHook(failures.join("; ")))
-}
-
-fn attach(ebpf: &mut Ebpf, btf: &aya::Btf, (name, how): Hook) -> Result<(), ProbeError> {
-    let run = |ebpf: &mut Ebpf| -> anyhow_free::Result {
-        match how {
-            Attach::BtfTracepoint(tracepoint) => {
-                let p: &mut BtfTracePoint = program(ebpf, name)?;
-                p.load(tracepoint, btf)?;
-                p.attach()?;
-            }
-            Attach::RawTracepoint(tracepoint) => {
-                let p: &mut RawTracePoint = program(ebpf, name)?;
-                p.load()?;
-                p.attach(tracepoint)?;
-            }
-            Attach::Fexit(function) => {
-                let p: &mut FExit = program(ebpf, name)?;
-                p.load(function, btf)?;
-                p.attach()?;
-            }
-            Attach::Kretprobe(function) => {
-                let p: &mut KProbe = program(ebpf, name)?;
-                p.load()?;
-                p.attach(function, 0)?;
-            }
-            Attach::Tracepoint(category, names) => {
-                let p: &mut TracePoint = program(ebpf, name)?;
-                p.load()?;
-                for tracepoint in names {
-                    p.attach(category, tracepoint)?;
-                }
-            }
-        }
-        Ok(())
-    };
-    run(ebpf).map_err(|e| ProbeError::Attach {
-        program: name,
-        why: chain(&*e),
-    })
-}
-
-fn program<'a, P>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut P, ProbeError>
-where
-    &'a mut P: TryFrom<&'a mut aya::programs::Program>,
-{
-    ebpf.program_mut(name)
-        .and_then(|p| p.try_into().ok())
-        .ok_or_else(|| ProbeError::Load(format!("the object has no program `{name}`")))
-}
-
 fn take_map<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
     ebpf: &mut Ebpf,
     name: &str,
@@ -336,7 +216,7 @@ fn take_map<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
 
 /// A missing privilege shows first where the maps are created.
 fn explain(error: &aya::EbpfError) -> ProbeError {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut cause: Option<&dyn Error> = Some(error);
     while let Some(e) = cause {
         if e.downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::raw_os_error)
@@ -350,7 +230,7 @@ fn explain(error: &aya::EbpfError) -> ProbeError {
 }
 
 /// An error and its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {

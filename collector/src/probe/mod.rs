@@ -2,13 +2,17 @@
 
 mod btf;
 mod clock;
+mod drift;
+mod hooks;
 mod interpret;
 mod load;
 mod prebuilt;
+pub mod requirements;
 mod ring;
 
 pub use btf::BtfError;
 pub use clock::{Clock, monotonic_ns};
-pub use interpret::{Interpreter, Origins, Output};
+pub use drift::DriftCheck;
+pub use interpret::{HalfClosed, Interpreter, Origins, Output};
 pub use load::{Options, ProbeError, Probes};
 pub use ring::Ring;

@@ -12,7 +12,7 @@ use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 
 use super::decode::{self, Answer};
 use super::netns::{self, Netns};
-use super::{Socket, States};
+use super::{Key, Socket, States};
 use crate::model::{Endpoint, Family, TcpState};
 
 /// The kernel fills at most 32 KiB of a reader's buffer (`netlink_recvmsg`).
@@ -88,7 +88,7 @@ impl Client {
     ///
     /// # Errors
     /// When the kernel refuses for another reason, or its answer makes no sense.
-    pub fn find(&mut self, socket: &Socket) -> Result<Option<Socket>, Error> {
+    pub fn find(&mut self, socket: &Key) -> Result<Option<Socket>, Error> {
         let socket_id = SocketId {
             source_port: socket.local.port,
             destination_port: socket.remote.port,
@@ -116,7 +116,7 @@ impl Client {
                 }
             })?;
             if let Some(found) = found {
-                return Ok(found?.filter(|found| found.is_same(socket)));
+                return Ok(found?.filter(|found| found.is(socket)));
             }
         }
     }
@@ -168,8 +168,8 @@ impl Client {
 
 impl Socket {
     /// The same socket at another moment, and still a socket.
-    fn is_same(&self, other: &Self) -> bool {
-        self.cookie == other.cookie && self.state != TcpState::TimeWait
+    fn is(&self, key: &Key) -> bool {
+        self.cookie == key.cookie && self.state != TcpState::TimeWait
     }
 }
 

@@ -14,4 +14,4 @@ pub mod netns;
 mod socket;
 
 pub use client::{AllNetns, Client, Error, dump, dump_all_netns};
-pub use socket::{Counters, Shutdown, Socket, States};
+pub use socket::{Counters, Key, Shutdown, Socket, States};

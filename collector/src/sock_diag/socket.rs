@@ -37,7 +37,42 @@ pub struct Socket {
     pub counters: Option<Counters>,
 }
 
+/// What the kernel finds a socket by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The socket's own family.
+    pub family: Family,
+    /// Its own end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// The interface it is bound to, or 0. A wrong one finds nothing.
+    pub interface: u32,
+    /// The kernel's number for it.
+    pub cookie: u64,
+}
+
 impl Socket {
+    /// What to find it by again.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        let Self {
+            family,
+            local,
+            remote,
+            interface,
+            cookie,
+            ..
+        } = *self;
+        Key {
+            family,
+            local,
+            remote,
+            interface,
+            cookie,
+        }
+    }
+
     /// A connection that is established or ending. Not one that is being made (`SYN_SENT`,
     /// `SYN_RECV`), and not what remains after it (`TIME_WAIT`).
     #[must_use]

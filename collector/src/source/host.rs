@@ -8,12 +8,13 @@ use probe_common::lost;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Stop, Updates};
+use super::{Stop, Updates, half_closed, snapshot};
+use crate::identity::{self, CgroupIndex, Hierarchy};
 use crate::model::{
     Batch, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
 };
 use crate::probe::{
-    self, Clock, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
+    self, Clock, DriftCheck, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
 };
 
 /// How this host is watched.
@@ -31,6 +32,8 @@ pub struct Options {
 const PACE: Duration = Duration::from_millis(20);
 /// How often losses are looked for.
 const TICK: Duration = Duration::from_secs(1);
+/// After how many ticks what is open is looked through again.
+const LOOK_AGAIN: u32 = 30;
 /// How many events one batch holds at the most.
 const BATCH_MAX: usize = 8192;
 /// How many batches wait for a slow reader. When they are full the ring fills, and counts.
@@ -78,7 +81,7 @@ fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> Result<
             .await
             .map_err(gone)?;
         let mut reader = Reader::attach(options).map_err(|e| e.to_string())?;
-        let hello = reader.hello(options).map_err(|e| e.to_string())?;
+        let hello = reader.hello(options);
         for update in [Update::Hello(hello), state(node, SourceState::Live)] {
             updates.send(update).await.map_err(gone)?;
         }
@@ -95,7 +98,10 @@ struct Reader {
     probes: Probes,
     ring: Ring,
     interpreter: Interpreter,
-    origins: Workloads,
+    origins: ByCgroup,
+    drift: DriftCheck,
+    /// Whether the sockets that were open at the start are known.
+    seeded: bool,
     attached: Timestamp,
     /// Decoded, and not sent yet.
     events: Vec<Event>,
@@ -106,43 +112,56 @@ impl Reader {
         let mut probes = Probes::attach(&options.probe)?;
         let attached = Timestamp::now();
         let ring = probes.take_ring()?;
-        let origins = Workloads {
-            none: Arc::new(Origin {
-                node: options.node.clone(),
-                ..Origin::default()
-            }),
-        };
+        let now = std::time::Instant::now();
+        let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), now);
         Ok(Self {
             node: options.node.clone(),
-            probes,
             ring,
             interpreter: Interpreter::default(),
-            origins,
+            origins: ByCgroup(index),
+            drift: probes.check_drift()?,
+            probes,
+            seeded: false,
             attached,
             events: Vec::new(),
         })
     }
 
     /// Lists what is open already.
-    fn hello(&mut self, options: &Options) -> Result<Hello, ProbeError> {
+    fn hello(&mut self, options: &Options) -> Hello {
         if options.seed {
-            self.probes.seed()?;
+            match self.probes.seed() {
+                Ok(()) => self.seeded = true,
+                Err(error) => tracing::warn!("owners of what is open are not known: {error}"),
+            }
         }
-        self.drain();
+        self.drain_all();
+        if options.seed {
+            let known = self.events.iter().map(|event| event.conn).collect();
+            let origins = &mut self.origins;
+            match snapshot::others(&known, self.attached, |cgroup| origins.of(cgroup)) {
+                Ok(rows) => self.events.extend(rows),
+                Err(error) => {
+                    tracing::warn!("connections without an owner are not listed: {error}");
+                }
+            }
+        }
         let seeded = self.events.iter().filter(|e| e.kind.is_none()).count();
-        Ok(Hello {
+        self.interpreter.take_listed();
+        Hello {
             node: self.node.clone(),
-            kernel: kernel_release(),
+            kernel: identity::host::kernel_release(),
             accept_hook: Some(self.probes.accept_hook()),
             seeded: seeded as u64,
             ts: self.attached,
-        })
+        }
     }
 
     /// Sends what comes, until it is asked to stop.
     async fn follow(&mut self, updates: &mpsc::Sender<Update>, stop: Stop) -> std::io::Result<()> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = 0_u32;
         let mut lost = Vec::new();
         loop {
             let more = self.events.len() >= BATCH_MAX;
@@ -158,23 +177,37 @@ impl Reader {
                     return Ok(());
                 }
             }
+            let held_for = self
+                .interpreter
+                .next_due_ns()
+                .map(|due_ns| Duration::from_nanos(due_ns.saturating_sub(monotonic_ns())));
             let pace = async {
-                match (more, idle) {
-                    (true, _) => {}
-                    (false, false) => tokio::time::sleep(PACE).await,
-                    (false, true) => self.ring.readable().await,
+                match (more, idle, held_for) {
+                    (true, ..) => {}
+                    (false, false, _) => tokio::time::sleep(PACE).await,
+                    (false, true, None) => self.ring.readable().await,
+                    (false, true, Some(held_for)) => {
+                        let _ = tokio::time::timeout(held_for, self.ring.readable()).await;
+                    }
                 }
             };
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
                 () = updates.closed() => return Ok(()),
-                _ = tick.tick() => lost = self.lost(),
+                _ = tick.tick() => {
+                    ticks = ticks.wrapping_add(1);
+                    if ticks.is_multiple_of(LOOK_AGAIN) {
+                        self.look_again();
+                    }
+                    self.ask_half_closed();
+                    lost = self.lost();
+                }
                 () = pace => {}
             }
-            self.drain();
+            self.drain(BATCH_MAX);
         }
-        self.drain();
+        self.drain_all();
         let mut out = output(&mut self.events, &mut self.origins);
         self.interpreter.finish(&mut out);
         let events = std::mem::take(&mut self.events);
@@ -188,12 +221,12 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads the ring until it is empty or a batch is full.
-    fn drain(&mut self) {
+    /// Reads the ring until it is empty or there are this many events.
+    fn drain(&mut self, most: usize) {
         let mut out = output(&mut self.events, &mut self.origins);
         self.ring.drain(|bytes| {
             self.interpreter.bytes(bytes, &mut out);
-            if out.events.len() < BATCH_MAX {
+            if out.events.len() < most {
                 Continue(())
             } else {
                 Break(())
@@ -202,20 +235,57 @@ impl Reader {
         self.interpreter.expire(monotonic_ns(), &mut out);
     }
 
+    /// Reads the ring until it is empty, a few batches at the most: events go on coming in.
+    fn drain_all(&mut self) {
+        const ROUNDS: usize = 64;
+        for round in 1..=ROUNDS {
+            self.drain(round * BATCH_MAX);
+            if self.events.len() < round * BATCH_MAX {
+                break;
+            }
+        }
+    }
+
+    /// Lists what is open and not known: sockets whose opening was missed.
+    fn look_again(&mut self) {
+        if self.seeded
+            && let Err(error) = self.probes.seed()
+        {
+            tracing::debug!("no look at what is open: {error}");
+        }
+    }
+
+    /// Asks which connections that were shut one way are shut both ways by now.
+    fn ask_half_closed(&mut self) {
+        for (conn, socket) in half_closed::closed_since(self.interpreter.half_closed()) {
+            let now_ns = monotonic_ns();
+            self.interpreter
+                .closed_both_ways(conn, &socket.figures(), now_ns);
+        }
+    }
+
+    /// What was missed without a counter that says so.
+    fn drift(&mut self) -> u64 {
+        self.drift.take() + self.interpreter.take_malformed() + self.interpreter.take_listed()
+    }
+
     fn lost(&mut self) -> Vec<Lost> {
         let counts = self.probes.take_lost();
-        [(LossKind::Ring, lost::RING), (LossKind::Map, lost::MAP)]
-            .into_iter()
-            .map(|(kind, index)| Lost {
-                kind,
-                n: counts[index as usize],
-            })
+        let stale = counts[lost::STALE as usize];
+        let lost = [
+            (LossKind::Ring, counts[lost::RING as usize]),
+            (LossKind::Map, counts[lost::MAP as usize]),
+            (LossKind::Recursion, self.probes.take_skipped()),
+            (LossKind::Drift, stale + self.drift()),
+        ];
+        lost.into_iter()
+            .map(|(kind, n)| Lost { kind, n })
             .filter(|lost| lost.n > 0)
             .collect()
     }
 }
 
-fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut Workloads) -> Output<'a> {
+fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut ByCgroup) -> Output<'a> {
     Output {
         events,
         origins,
@@ -224,16 +294,16 @@ fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut Workloads) -> Output<
 }
 
 /// Names workloads by their cgroup.
-struct Workloads {
-    none: Arc<Origin>,
-}
+struct ByCgroup(CgroupIndex);
 
-impl Origins for Workloads {
-    fn origin(&mut self, _cgroup: u64) -> Arc<Origin> {
-        self.none.clone()
+impl ByCgroup {
+    fn of(&mut self, cgroup: Option<u64>) -> Arc<Origin> {
+        self.0.origin(cgroup, std::time::Instant::now())
     }
 }
 
-fn kernel_release() -> Arc<str> {
-    rustix::system::uname().release().to_string_lossy().into()
+impl Origins for ByCgroup {
+    fn origin(&mut self, cgroup: u64) -> Arc<Origin> {
+        self.of((cgroup != 0).then_some(cgroup))
+    }
 }

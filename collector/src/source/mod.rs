@@ -8,7 +8,12 @@ use tokio_stream::Stream;
 
 use crate::model::Update;
 
+mod half_closed;
 pub mod host;
+pub mod poll;
+pub mod replay;
+mod snapshot;
+mod worker;
 
 /// What every source gives: updates as they happen, until it ends or is dropped.
 pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;

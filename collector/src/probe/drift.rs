@@ -1,0 +1,165 @@
+//! What the probes believe against what the kernel says, now and then.
+//!
+//! A socket that is remembered and is no longer there has ended unseen. It takes two looks to say
+//! so: between one map and one list, sockets come and go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use aya::maps::{HashMap, MapData};
+use probe_common::{Tracked, flag};
+use rustc_hash::FxHashSet;
+
+use crate::model::ConnId;
+use crate::sock_diag;
+
+/// The time between two looks.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// The probes' map of sockets: by address, what is remembered.
+pub(super) type Sockets = HashMap<MapData, u64, [u8; size_of::<Tracked>()]>;
+
+/// Looks on a thread of its own, until it is dropped.
+pub struct DriftCheck {
+    found: Arc<AtomicU64>,
+    _stop: mpsc::Sender<()>,
+}
+
+impl DriftCheck {
+    pub(super) fn start(sockets: Sockets) -> std::io::Result<Self> {
+        let found = Arc::new(AtomicU64::new(0));
+        let (stop, stopped) = mpsc::channel();
+        let mut looks = Looks {
+            sockets,
+            suspects: FxHashSet::default(),
+        };
+        let total = Arc::clone(&found);
+        std::thread::Builder::new()
+            .name("drift".into())
+            .spawn(move || {
+                while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(EVERY) {
+                    match looks.again() {
+                        Ok(n) => {
+                            total.fetch_add(n, Ordering::Relaxed);
+                        }
+                        Err(error) => tracing::debug!("no look at drift: {error}"),
+                    }
+                }
+            })?;
+        Ok(Self { found, _stop: stop })
+    }
+
+    /// How many sockets were found to have ended unseen since the last call.
+    #[must_use]
+    pub fn take(&self) -> u64 {
+        self.found.swap(0, Ordering::Relaxed)
+    }
+}
+
+struct Looks {
+    sockets: Sockets,
+    /// Remembered at the last look, and not in the kernel's list: by address and id.
+    suspects: FxHashSet<(u64, u64)>,
+}
+
+impl Looks {
+    /// Counts those that were suspects at the last look and still are, and forgets them.
+    fn again(&mut self) -> Result<u64, sock_diag::Error> {
+        // In this order: what opens between the two is in the list, and not in the map yet.
+        let remembered: Vec<(u64, Tracked)> = self
+            .sockets
+            .iter()
+            .filter_map(Result::ok)
+            .map(|(key, bytes)| (key, Tracked::from_bytes(&bytes)))
+            .collect();
+        let listed = Listed::now()?;
+        let suspects = suspects(&remembered, &listed);
+        let ended: Vec<_> = suspects.intersection(&self.suspects).copied().collect();
+        for (key, _) in &ended {
+            // Gone meanwhile is as good.
+            let _ = self.sockets.remove(key);
+        }
+        self.suspects = suspects;
+        Ok(ended.len() as u64)
+    }
+}
+
+/// The kernel's list.
+struct Listed {
+    cookies: FxHashSet<u64>,
+    /// The namespaces that were asked. There may be others, that no process lives in.
+    netns: FxHashSet<u32>,
+}
+
+impl Listed {
+    fn now() -> Result<Self, sock_diag::Error> {
+        let all = sock_diag::dump_all_netns()?;
+        let netns = all.sockets.iter().map(|(netns, _)| *netns).collect();
+        let cookies = all
+            .sockets
+            .iter()
+            .map(|(_, socket)| socket.cookie)
+            .collect();
+        Ok(Self { cookies, netns })
+    }
+}
+
+fn suspects(remembered: &[(u64, Tracked)], listed: &Listed) -> FxHashSet<(u64, u64)> {
+    remembered
+        .iter()
+        // What waits to be accepted after its end is in no list.
+        .filter(|(_, socket)| socket.flags & flag::ENDED == 0)
+        .filter(|(_, socket)| listed.netns.contains(&socket.netns))
+        .filter(|(_, socket)| !listed.cookies.contains(&ConnId(socket.conn).cookie()))
+        .map(|(key, socket)| (*key, socket.conn))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembered(conn: u64, flags: u16) -> (u64, Tracked) {
+        (
+            conn << 8,
+            Tracked {
+                conn,
+                flags,
+                netns: 1,
+                ..Tracked::default()
+            },
+        )
+    }
+
+    fn listed(cookies: &[u64], netns: &[u32]) -> Listed {
+        Listed {
+            cookies: cookies.iter().copied().collect(),
+            netns: netns.iter().copied().collect(),
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_list_is_suspect() {
+        let map = [remembered(1, 0), remembered(2, 0)];
+        let found = suspects(&map, &listed(&[2], &[1]));
+        assert_eq!(found, FxHashSet::from_iter([(1 << 8, 1)]));
+    }
+
+    #[test]
+    fn a_namespace_that_was_not_asked_says_nothing() {
+        assert!(suspects(&[remembered(1, 0)], &listed(&[], &[7])).is_empty());
+    }
+
+    #[test]
+    fn what_ended_in_a_queue_is_in_no_list() {
+        assert!(suspects(&[remembered(1, flag::ENDED)], &listed(&[], &[1])).is_empty());
+    }
+
+    #[test]
+    fn a_repeated_connect_is_known_by_its_cookie() {
+        let again = remembered(0xabcd << ConnId::COOKIE_BITS | 5, 0);
+        assert!(suspects(&[again], &listed(&[5], &[1])).is_empty());
+    }
+}

@@ -1,0 +1,207 @@
+//! What this machine lacks for the job, and how to mend it.
+//!
+//! `facts` reads the machine, and `table` judges it: pure, so that every verdict can be
+//! tested on a machine that is not like that. What only a real attempt can tell (which hooks the
+//! kernel lets us attach) is tried by [`Requirements::try_probes`].
+
+mod facts;
+mod table;
+
+use self::facts::Facts;
+use super::{Options, ProbeError, Probes};
+use crate::model::HookKind;
+
+/// The verdict of a check, with what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is there.
+    Ok(String),
+    /// It works, with less to tell; what is less.
+    Degraded(String),
+    /// It is not there.
+    Missing(String),
+    /// It could not be looked at.
+    Unknown(String),
+    /// Nothing depends on it, but it may explain something.
+    Note(String),
+}
+
+impl Status {
+    /// One word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Ok(_) => "ok",
+            Self::Degraded(_) => "degraded",
+            Self::Missing(_) => "missing",
+            Self::Unknown(_) => "unknown",
+            Self::Note(_) => "note",
+        }
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn found(&self) -> &str {
+        match self {
+            Self::Ok(text)
+            | Self::Degraded(text)
+            | Self::Missing(text)
+            | Self::Unknown(text)
+            | Self::Note(text) => text,
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at, in two or three words.
+    pub name: &'static str,
+    /// What it is needed for.
+    pub needed_for: &'static str,
+    /// Without it the main job, live events of this host, can't be done.
+    pub required: bool,
+    /// What was found.
+    pub status: Status,
+    /// The command or step that mends what is not well.
+    pub mend: Option<&'static str>,
+}
+
+/// All that was looked at, in the order in which it should be mended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requirements {
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+/// The sentence for a missing privilege.
+#[must_use]
+pub fn explain() -> String {
+    "tcpscope needs root, or CAP_BPF and CAP_PERFMON, to load its probes: run `sudo tcpscope`, or \
+     `tcpscope poll` which needs no privileges and sees less"
+        .into()
+}
+
+impl Requirements {
+    /// Looks at this machine. Changes nothing and loads nothing.
+    #[must_use]
+    pub fn inspect() -> Self {
+        let facts = Facts::read();
+        let checks = table::judge(&facts);
+        Self { checks }
+    }
+
+    /// Loads the probes with each hook for accepts in turn, unloads them again, and adds what came
+    /// of it. Takes about a second; without privileges it would only repeat what is known.
+    pub fn try_probes(&mut self) {
+        if !self.main_job_possible() {
+            return;
+        }
+        let tried = HookKind::ALL.map(|hook| {
+            let options = Options {
+                buffer: 1 << 16,
+                accept_hook: Some(hook),
+                max_sockets: 1024,
+            };
+            (hook, Probes::attach(&options).map(drop))
+        });
+        self.checks.extend(accept_hooks(&tried));
+    }
+
+    /// Nothing that is required is missing.
+    #[must_use]
+    pub fn main_job_possible(&self) -> bool {
+        let stops = |check: &Check| check.required && matches!(check.status, Status::Missing(_));
+        !self.checks.iter().any(stops)
+    }
+}
+
+/// What came of trying each hook: one check for each, and one for whether any works.
+fn accept_hooks(tried: &[(HookKind, Result<(), ProbeError>)]) -> Vec<Check> {
+    let best = tried.iter().find(|(_, result)| result.is_ok());
+    let any = Check {
+        name: "probes load",
+        needed_for: "live events",
+        required: true,
+        status: match (best, tried.last()) {
+            (Some((hook, _)), _) => Status::Ok(format!("accepts by {}", hook.word())),
+            (None, Some((_, Err(error)))) => Status::Missing(why(error)),
+            (None, _) => Status::Unknown("nothing was tried".into()),
+        },
+        mend: best
+            .is_none()
+            .then_some("run `tcpscope poll` instead, which sees less"),
+    };
+    let each = tried.iter().map(|(hook, result)| Check {
+        name: match hook {
+            HookKind::Fexit => "accept by fexit",
+            HookKind::Kretprobe => "accept by kretprobe",
+            HookKind::Syscall => "accept by syscall",
+        },
+        needed_for: match hook {
+            HookKind::Fexit => "the cheapest way to see accepts; any of the three will do",
+            HookKind::Kretprobe => "seeing accepts where fexit is refused",
+            HookKind::Syscall => "seeing accepts where both others are refused",
+        },
+        required: false,
+        status: match result {
+            Ok(()) => Status::Ok("attached and detached again".into()),
+            Err(error) => {
+                Status::Missing(why(error).replacen(&format!("{}: ", hook.word()), "", 1))
+            }
+        },
+        mend: None,
+    });
+    std::iter::once(any).chain(each).collect()
+}
+
+/// The error without the advice to run this very check, and without the verifier's pages.
+fn why(error: &ProbeError) -> String {
+    let text = match error {
+        ProbeError::NoAcceptHook(why) => why.clone(),
+        other => other.to_string(),
+    };
+    let end = [". Verifier output", "; `tcpscope check`", "\n"]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min();
+    text[..end.unwrap_or(text.len())].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_hook_for_accepts_is_enough() {
+        let no = || Err(ProbeError::NoAcceptHook("refused".into()));
+        let one = accept_hooks(&[
+            (HookKind::Fexit, no()),
+            (HookKind::Kretprobe, no()),
+            (HookKind::Syscall, Ok(())),
+        ]);
+        assert_eq!(one[0].status, Status::Ok("accepts by syscall".into()));
+        assert!(Requirements { checks: one }.main_job_possible());
+        let none = accept_hooks(&[(HookKind::Fexit, no()), (HookKind::Syscall, no())]);
+        assert!(!Requirements { checks: none }.main_job_possible());
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let refused = "fexit: no. Verifier output: 0: R1=ctx()\n1: exit";
+        assert_eq!(why(&ProbeError::NoAcceptHook(refused.into())), "fexit: no");
+        assert_eq!(
+            why(&ProbeError::Load("no map".into())),
+            "cannot load the probes: no map"
+        );
+    }
+
+    #[test]
+    fn this_machine_can_be_inspected() {
+        let requirements = Requirements::inspect();
+        assert!(!requirements.checks.is_empty());
+        for check in requirements.checks {
+            assert!(!check.status.found().is_empty(), "{check:?}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What was open at the start and no process holds by a descriptor: connections in accept queues,
+//! and those whose process has closed them already. The probes' own snapshot can't see them.
+
+use std::sync::Arc;
+
+use nonmax::NonMaxU32;
+use rustc_hash::FxHashSet;
+
+use crate::model::{ConnId, Event, Origin, Timestamp};
+use crate::sock_diag::{self, Socket};
+
+/// The rows of all connections on this host whose ids are not among `known`.
+///
+/// # Errors
+/// If the kernel does not list its sockets.
+pub fn others(
+    known: &FxHashSet<ConnId>,
+    now: Timestamp,
+    mut origin: impl FnMut(Option<u64>) -> Arc<Origin>,
+) -> Result<Vec<Event>, sock_diag::Error> {
+    let all = sock_diag::dump_all_netns()?;
+    let new = |socket: &Socket| socket.is_connection() && !known.contains(&ConnId(socket.cookie));
+    Ok(all
+        .sockets
+        .iter()
+        .filter(|(_, socket)| new(socket))
+        .map(|(netns, socket)| row(*netns, socket, now, origin(socket.cgroup)))
+        .collect())
+}
+
+/// The row of one socket, without an owner.
+fn row(netns: u32, socket: &Socket, now: Timestamp, origin: Arc<Origin>) -> Event {
+    Event {
+        seq: None,
+        ts: now,
+        origin,
+        kind: None,
+        phase: None,
+        state: Some(socket.state),
+        reason: None,
+        errno: None,
+        process: None,
+        family: socket.family,
+        local: socket.local,
+        remote: socket.remote,
+        conn: ConnId(socket.cookie),
+        before: true,
+        figures: socket.figures(),
+        netns: NonMaxU32::new(netns),
+        mntns: None,
+        cgroup: None,
+        peer: None,
+    }
+}

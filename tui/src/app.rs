@@ -1,0 +1,394 @@
+//! What the screen shows, and the only place that changes it: [`App::update`].
+
+mod read;
+
+use collector::filter::{Filter, FilterError};
+use collector::model::{Batch, Connection, Event, EventType, Limits, Store, Timestamp, Update};
+use jiff::tz::TimeZone;
+use ratatui::layout::Size;
+use tui_input::{Input, InputRequest};
+
+use crate::action::{Action, Command, Effect, Side, Tab};
+use crate::columns::Choice;
+use crate::frozen::Frozen;
+use crate::help;
+use crate::keymap::Key;
+use crate::theme::Theme;
+use crate::view::{ConnectionIndex, EventIndex, Home, Motion, Rows, Window};
+
+/// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
+const PIECE: usize = 4_096;
+
+/// Lines that one notch of the mouse wheel moves.
+const NOTCH: isize = 3;
+
+/// What the screen is to be like.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where the events come from, in a word.
+    pub(crate) source: String,
+    /// The filter to begin with.
+    pub(crate) filter: Filter,
+    pub(crate) theme: &'static Theme,
+    /// The mouse belongs to the program.
+    pub(crate) mouse: bool,
+    /// The columns of the events view.
+    pub(crate) columns: Choice,
+    /// The source knows pods.
+    pub(crate) pods: bool,
+    /// The zone that times are shown in.
+    pub(crate) tz: TimeZone,
+    /// How much is kept.
+    pub(crate) limits: Limits,
+}
+
+/// What passes: the filter, and the types that are shown.
+#[derive(Debug)]
+pub(crate) struct Sieve {
+    pub(crate) filter: Filter,
+    hidden: [bool; EventType::ALL.len()],
+}
+
+impl Sieve {
+    fn passes(&self, event: &Event) -> bool {
+        event.kind.is_none_or(|kind| self.shows(kind)) && self.filter.matches(event)
+    }
+
+    fn is_open(&self) -> bool {
+        self.filter.is_all() && EventType::ALL.into_iter().all(|kind| self.shows(kind))
+    }
+
+    /// Events of this type are shown.
+    pub(crate) fn shows(&self, kind: EventType) -> bool {
+        !self.hidden[kind as usize]
+    }
+}
+
+/// The filter prompt, while it is open.
+#[derive(Debug)]
+pub(crate) struct Prompt {
+    pub(crate) input: Input,
+    /// What is wrong with the text; the filter is then the last one that was right.
+    pub(crate) error: Option<FilterError>,
+    before: Filter,
+}
+
+/// A list and the window over it.
+#[derive(Debug)]
+struct Pane<I: Rows> {
+    index: I,
+    window: Window<I::Key>,
+}
+
+/// The state of the screen.
+#[derive(Debug)]
+pub(crate) struct App {
+    store: Store,
+    sieve: Sieve,
+    tab: Tab,
+    events: Pane<EventIndex>,
+    connections: Pane<ConnectionIndex>,
+    frozen: Option<Frozen>,
+    prompt: Option<Prompt>,
+    /// The help is open, this many lines down.
+    help: Option<usize>,
+    begun: Option<Key>,
+    /// Columns to the left of the screen, in the wide layout.
+    wide: Option<usize>,
+    over: bool,
+    /// Some event was of a pod or a container.
+    workloads: bool,
+    size: Size,
+    now: Timestamp,
+    /// When somebody last moved about in the rows.
+    moved: Timestamp,
+    source: String,
+    theme: &'static Theme,
+    tz: TimeZone,
+    event_columns: Choice,
+    connection_columns: Choice,
+}
+
+impl App {
+    pub(crate) fn new(settings: Settings, size: Size, now: Timestamp) -> Self {
+        let sieve = Sieve {
+            filter: settings.filter,
+            hidden: [false; EventType::ALL.len()],
+        };
+        Self {
+            store: Store::new(settings.limits),
+            tab: Tab::Events,
+            events: Pane {
+                index: EventIndex::new(sieve.is_open()),
+                window: Window::new(Home::End),
+            },
+            connections: Pane {
+                index: ConnectionIndex::default(),
+                window: Window::new(Home::Start),
+            },
+            sieve,
+            frozen: None,
+            prompt: None,
+            help: None,
+            begun: None,
+            wide: None,
+            over: false,
+            workloads: false,
+            size,
+            now,
+            moved: Timestamp(i64::MIN),
+            source: settings.source,
+            theme: settings.theme,
+            tz: settings.tz,
+            event_columns: settings.columns,
+            connection_columns: Choice::connections(settings.pods),
+        }
+    }
+
+    /// Takes in what happened at `now`.
+    pub(crate) fn update(&mut self, action: Action, now: Timestamp) -> Effect {
+        self.now = now;
+        let effect = self.react(action);
+        self.settle();
+        effect
+    }
+
+    fn react(&mut self, action: Action) -> Effect {
+        match action {
+            Action::Command(command) => {
+                self.begun = None;
+                return self.obey(command);
+            }
+            Action::Begin(key) => self.begun = Some(key),
+            Action::Cancel => self.begun = None,
+            Action::Edit(request) => self.edit([request]),
+            // What stands on several lines was copied with them; the filter is one line.
+            Action::Paste(text) => self.edit(
+                text.chars()
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .map(InputRequest::InsertChar),
+            ),
+            Action::Click { line } => self.click(line),
+            Action::Wheel(notches) => self.scroll(notches * NOTCH),
+            Action::Resize(size) => self.size = size,
+            Action::Update(Update::Batch(batch)) if is_empty(&batch) => return Effect::Nothing,
+            Action::Update(update) => {
+                self.workloads = self.workloads || tells_of_workloads(&update);
+                self.store.apply(update, self.now);
+                self.connections.index.touch();
+            }
+            Action::Over => self.over = true,
+            Action::Second | Action::CatchUp => {}
+        }
+        Effect::Draw
+    }
+
+    fn obey(&mut self, command: Command) -> Effect {
+        match command {
+            Command::Move(motion) => self.go(motion),
+            Command::Show(tab) => self.tab = tab,
+            Command::NextTab => {
+                let at = Tab::ALL.iter().position(|tab| *tab == self.tab);
+                let next = at.map_or(0, |at| at + 1) % Tab::ALL.len();
+                self.tab = Tab::ALL[next];
+            }
+            Command::Toggle(kind) => {
+                let hidden = &mut self.sieve.hidden[kind as usize];
+                *hidden = !*hidden;
+                self.resift();
+            }
+            Command::Pause => self.pause(),
+            Command::Wide => self.wide = self.wide.is_none().then_some(0),
+            Command::Pan(side) => self.pan(side),
+            Command::Filter => {
+                let text = self.sieve.filter.to_string();
+                self.prompt = Some(Prompt {
+                    input: Input::new(text),
+                    error: None,
+                    before: self.sieve.filter.clone(),
+                });
+            }
+            Command::Keep => self.prompt = self.prompt.take().filter(|p| p.error.is_some()),
+            Command::Back => self.back(),
+            Command::Help => self.help = self.help.is_none().then_some(0),
+            Command::Repaint => return Effect::Repaint,
+            Command::Suspend => return Effect::Suspend,
+            Command::Quit => return Effect::Quit,
+        }
+        Effect::Draw
+    }
+
+    /// Closes what is topmost.
+    fn back(&mut self) {
+        if self.help.take().is_some() {
+            return;
+        }
+        let filter = self.prompt.take().map_or_else(Filter::all, |p| p.before);
+        self.set_filter(filter);
+    }
+
+    fn edit(&mut self, requests: impl IntoIterator<Item = InputRequest>) {
+        let Some(prompt) = &mut self.prompt else {
+            return;
+        };
+        for request in requests {
+            prompt.input.handle(request);
+        }
+        match Filter::parse(prompt.input.value()) {
+            Ok(filter) => {
+                prompt.error = None;
+                self.set_filter(filter);
+            }
+            Err(error) => prompt.error = Some(error),
+        }
+    }
+
+    fn set_filter(&mut self, filter: Filter) {
+        if self.sieve.filter != filter {
+            self.sieve.filter = filter;
+            self.resift();
+        }
+    }
+
+    /// Other rows pass now.
+    fn resift(&mut self) {
+        let events = &mut self.events;
+        let from = events.window.wanted().unwrap_or(self.store.log().end());
+        events.index.restart(self.sieve.is_open(), from);
+        self.connections.index.restart();
+    }
+
+    fn pause(&mut self) {
+        self.frozen = match self.frozen {
+            Some(_) => None,
+            None => Some(Frozen::new(self.store.log().end(), self.now)),
+        };
+    }
+
+    fn pan(&mut self, side: Side) {
+        let columns = self.choice().wide().len();
+        if let Some(first) = &mut self.wide {
+            *first = match side {
+                Side::Left => first.saturating_sub(1),
+                Side::Right => (*first + 1).min(columns.saturating_sub(1)),
+            };
+        }
+    }
+
+    fn go(&mut self, motion: Motion) {
+        let height = self.height();
+        if let Some(line) = &mut self.help {
+            *line = scrolled(*line, motion, height, self.size.width);
+            return;
+        }
+        self.moved = self.now;
+        match self.tab {
+            Tab::Events => self.events.window.go(&self.events.index, height, motion),
+            Tab::Connections => {
+                let pane = &mut self.connections;
+                pane.window.go(&pane.index, height, motion);
+            }
+        }
+    }
+
+    fn scroll(&mut self, lines: isize) {
+        let height = self.height();
+        if let Some(line) = &mut self.help {
+            let last = help::lines(self.size.width).saturating_sub(height);
+            *line = line.saturating_add_signed(lines).min(last);
+            return;
+        }
+        self.moved = self.now;
+        match self.tab {
+            Tab::Events => {
+                let pane = &mut self.events;
+                pane.window.scroll(&pane.index, height, lines);
+            }
+            Tab::Connections => {
+                let pane = &mut self.connections;
+                pane.window.scroll(&pane.index, height, lines);
+            }
+        }
+    }
+
+    fn click(&mut self, line: u16) {
+        let Some(rows) = self.panels().map(|panels| panels.rows) else {
+            return;
+        };
+        let Some(line) = line.checked_sub(rows.y) else {
+            return;
+        };
+        self.moved = self.now;
+        let (line, height) = (usize::from(line), usize::from(rows.height));
+        match self.tab {
+            Tab::Events => {
+                let pane = &mut self.events;
+                pane.window.click(&pane.index, height, line);
+            }
+            Tab::Connections => {
+                let pane = &mut self.connections;
+                pane.window.click(&pane.index, height, line);
+            }
+        }
+    }
+
+    /// Brings the lists up to date with the model, unless they are frozen.
+    fn settle(&mut self) {
+        let (store, sieve) = (&self.store, &self.sieve);
+        let events = &mut self.events;
+        if self.frozen.is_none() {
+            events.index.follow(store.log().range());
+        }
+        let passes = |event: &Event| sieve.passes(event);
+        events.index.catch_up(store.log(), PIECE, passes);
+        events.window.settle(&events.index);
+
+        let connections = &mut self.connections;
+        let thawed = self.frozen.is_none() || connections.index.is_new();
+        let due = connections.index.is_due(self.now, self.moved);
+        if self.tab == Tab::Connections && thawed && due {
+            let passes = |c: &Connection| sieve.passes(&c.row);
+            connections
+                .index
+                .make(store.connections(), self.now, passes);
+        }
+        connections.window.settle(&connections.index);
+
+        if let Some(mut frozen) = self.frozen.take() {
+            frozen.hold(self);
+            self.frozen = Some(frozen);
+        }
+    }
+}
+
+/// A batch that says nothing.
+fn is_empty(batch: &Batch) -> bool {
+    batch.events.is_empty() && batch.lost.is_empty()
+}
+
+/// There is an event of a pod or a container in it.
+fn tells_of_workloads(update: &Update) -> bool {
+    let Update::Batch(batch) = update else {
+        return false;
+    };
+    let mut origins = batch.events.iter().map(|event| &event.origin);
+    origins.any(|origin| origin.pod.is_some() || origin.container.is_some())
+}
+
+/// The first line on the screen of a help that was moved in.
+fn scrolled(line: usize, motion: Motion, height: usize, width: u16) -> usize {
+    let line = match motion {
+        Motion::Up => line.saturating_sub(1),
+        Motion::Down => line + 1,
+        Motion::HalfPageUp => line.saturating_sub(height / 2),
+        Motion::HalfPageDown => line + height / 2,
+        Motion::PageUp => line.saturating_sub(height),
+        Motion::PageDown => line + height,
+        Motion::First => 0,
+        Motion::Last => usize::MAX,
+    };
+    line.min(help::lines(width).saturating_sub(height))
+}
+
+#[cfg(test)]
+mod tests;

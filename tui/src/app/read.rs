@@ -1,0 +1,234 @@
+//! What the panels read.
+
+use collector::filter::Key;
+use collector::model::{ConnKey, Connection, Event, EventId, SourceState, Store, Timestamp};
+use ratatui::layout::Size;
+
+use super::{App, Prompt, Sieve};
+use crate::action::Tab;
+use crate::columns::{Choice, Moment};
+use crate::frozen::Frozen;
+use crate::keymap::Mode;
+use crate::screen::Panels;
+use crate::text;
+use crate::theme::Theme;
+use crate::view::{Rows, Visible};
+
+impl App {
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn sieve(&self) -> &Sieve {
+        &self.sieve
+    }
+
+    pub(crate) fn tab(&self) -> Tab {
+        self.tab
+    }
+
+    pub(crate) fn prompt(&self) -> Option<&Prompt> {
+        self.prompt.as_ref()
+    }
+
+    /// The first line of the help on the screen, if it is open.
+    pub(crate) fn help(&self) -> Option<usize> {
+        self.help
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The source has come to its end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(crate) fn theme(&self) -> &'static Theme {
+        self.theme
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The panels, unless the terminal is too small.
+    pub(crate) fn panels(&self) -> Option<Panels> {
+        self.panels_of(self.size)
+    }
+
+    /// The panels on a terminal of another size.
+    pub(crate) fn panels_of(&self, size: Size) -> Option<Panels> {
+        let notice = self.notice().map_or(0, |text| text::width(&text));
+        let lines = u16::try_from(notice)
+            .unwrap_or(u16::MAX)
+            .div_ceil(size.width.max(1));
+        Panels::of(size, lines, self.prompt.is_some())
+    }
+
+    /// What somebody has to know who waits for events.
+    pub(crate) fn notice(&self) -> Option<String> {
+        self.lost().or_else(|| self.barren())
+    }
+
+    /// Which source is lost, and why.
+    fn lost(&self) -> Option<String> {
+        let mut lost = self
+            .store
+            .nodes()
+            .iter()
+            .filter_map(|node| match &node.state {
+                SourceState::Lost(why) => Some((&node.name, why)),
+                _ => None,
+            });
+        let (name, why) = lost.next()?;
+        let text = format!("{name} lost: {why}");
+        let text = text::clean(&text);
+        Some(match lost.count() {
+            0 => text.into_owned(),
+            more => format!("{text} (and {more} more)"),
+        })
+    }
+
+    /// The filter asks for a pod or a container where none was seen: one may wait for ever.
+    fn barren(&self) -> Option<String> {
+        let begun = self.store.nodes().iter().any(|node| node.hello.is_some());
+        let mut keys = [Key::Namespace, Key::Pod, Key::Container].into_iter();
+        let asks = keys.any(|key| self.sieve.filter.needs(key));
+        let text = "no pod or container has a connection on this host, so far: \
+                    nothing passes the filter";
+        (begun && asks && !self.workloads).then(|| text.to_owned())
+    }
+
+    pub(super) fn height(&self) -> usize {
+        self.panels().map_or(0, |p| usize::from(p.rows.height))
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        Mode {
+            prompt: self.prompt.is_some(),
+            covered: self.help.is_some(),
+            wide: self.wide.is_some(),
+            closable: self.help.is_some() || !self.sieve.filter.is_all(),
+            begun: self.begun,
+        }
+    }
+
+    /// The columns of the view.
+    pub(crate) fn choice(&self) -> &Choice {
+        match self.tab {
+            Tab::Events => &self.event_columns,
+            Tab::Connections => &self.connection_columns,
+        }
+    }
+
+    /// Columns that are to the left of the screen, in the wide layout.
+    pub(crate) fn wide(&self) -> Option<usize> {
+        self.wide
+    }
+
+    /// What cells need to know beside their row.
+    pub(crate) fn moment(&self) -> Moment<'_> {
+        Moment {
+            now: self.frozen.as_ref().map_or(self.now, Frozen::since),
+            tz: &self.tz,
+        }
+    }
+
+    /// Which rows of the view are on the screen.
+    pub(crate) fn visible(&self) -> Visible {
+        let height = self.height();
+        match self.tab {
+            Tab::Events => self.events.window.visible(&self.events.index, height),
+            Tab::Connections => {
+                let pane = &self.connections;
+                pane.window.visible(&pane.index, height)
+            }
+        }
+    }
+
+    /// The names of the events on the screen, if that is the view.
+    pub(crate) fn visible_events(&self) -> impl Iterator<Item = EventId> {
+        let height = self.height();
+        let top = self.events.window.visible(&self.events.index, height).top;
+        let shown = if self.tab == Tab::Events { height } else { 0 };
+        (top..top + shown).map_while(|place| self.events.index.key(place))
+    }
+
+    /// The names of the connections on the screen, if that is the view.
+    pub(crate) fn visible_connections(&self) -> impl Iterator<Item = ConnKey> {
+        let height = self.height();
+        let pane = &self.connections;
+        let top = pane.window.visible(&pane.index, height).top;
+        let shown = if self.tab == Tab::Connections {
+            height
+        } else {
+            0
+        };
+        (top..top + shown).map_while(|place| pane.index.key(place))
+    }
+
+    /// An event as it is to be shown; `None` if it is no longer kept.
+    pub(crate) fn event(&self, id: EventId) -> Option<&Event> {
+        let held = self.frozen.as_ref().and_then(|frozen| frozen.event(id));
+        held.or_else(|| self.store.log().get(id))
+    }
+
+    /// A connection as it is to be shown; `None` if it is no longer known.
+    pub(crate) fn connection(&self, key: ConnKey) -> Option<&Connection> {
+        let held = self
+            .frozen
+            .as_ref()
+            .and_then(|frozen| frozen.connection(key));
+        held.or_else(|| self.store.connections().get(key))
+    }
+
+    /// How many rows there are in the view, and how many pass.
+    pub(crate) fn shown_of_total(&self) -> (usize, usize) {
+        match self.tab {
+            Tab::Events => (self.events.index.len(), self.store.log().len()),
+            Tab::Connections => (self.connections.index.len(), self.store.connections().len()),
+        }
+    }
+
+    /// How many events came since the view was frozen.
+    pub(crate) fn paused(&self) -> Option<usize> {
+        let frozen = self.frozen.as_ref()?;
+        Some(self.store.log().end().since(frozen.at()))
+    }
+
+    /// New rows move the view along.
+    pub(crate) fn follows(&self) -> bool {
+        self.tab == Tab::Events && self.events.window.follows() && self.frozen.is_none()
+    }
+
+    /// Why there will never be anything to see: the source has ended before it began.
+    pub(crate) fn stillborn(&self) -> Option<&str> {
+        let mut nodes = self.store.nodes().iter();
+        let begun = nodes.any(|node| node.hello.is_some());
+        if !self.over || begun || !self.store.log().is_empty() {
+            return None;
+        }
+        self.store
+            .nodes()
+            .iter()
+            .find_map(|node| match &node.state {
+                SourceState::Lost(why) => Some(&why[..]),
+                _ => None,
+            })
+    }
+
+    /// There is something to catch up with: [`Action::CatchUp`] is wanted.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.events.index.is_behind()
+    }
+
+    /// What is on the screen changes by the passing of time alone.
+    pub(crate) fn ticks(&self) -> bool {
+        let connections = self.tab == Tab::Connections && self.frozen.is_none();
+        let ages = connections && self.store.connections().open_count() > 0;
+        let order = connections && self.connections.index.is_behind();
+        ages || order || !self.store.rates().is_quiet(self.now)
+    }
+}

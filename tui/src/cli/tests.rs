@@ -1,0 +1,114 @@
+use super::*;
+
+fn job(line: &str) -> Result<Job, clap::Error> {
+    let words = std::iter::once("tcpscope").chain(line.split_whitespace());
+    Cli::try_parse_from(words).and_then(Cli::job)
+}
+
+fn view(line: &str) -> View {
+    match job(line).expect(line) {
+        Job::Watch(_, view) => *view,
+        Job::Check => panic!("{line} is check"),
+    }
+}
+
+#[test]
+fn the_definition_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn options_stand_before_or_after_poll() {
+    let both = view("-n a --count 1 --failed poll -n b --count 2 --type c,X");
+    assert_eq!(both.namespace, ["a", "b"]);
+    assert_eq!(both.count, Some(2));
+    assert!(both.failed);
+    assert_eq!(both.types, ["c", "X"]);
+    assert_eq!(view("-o json poll"), view("poll -o json"));
+}
+
+#[test]
+fn without_a_subcommand_it_is_the_host() {
+    let Ok(Job::Watch(Source::Host(probes), _)) =
+        job("--buffer 4MiB --accept-hook syscall --no-seed")
+    else {
+        panic!("not the host");
+    };
+    assert_eq!(probes.buffer, Some(4 << 20));
+    assert_eq!(
+        probes.accept_hook,
+        Some(AcceptHook::Only(HookKind::Syscall))
+    );
+    assert!(probes.no_seed);
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    for line in [
+        "-A -n x",
+        "-A poll -n x",
+        "check -n x",
+        "-n x check",
+        "--no-seed check",
+        "--no-seed poll",
+        "poll --no-seed",
+        "--type q",
+        "--buffer 5MiB",
+        "--buffer 16",
+        "--buffer 1KiB",
+        "--duration 10",
+        "--count 0",
+        "--snapshot --count 3",
+        "--snapshot poll --count 3",
+        "--snapshot --no-seed",
+        "-o tui --count 3",
+        "-o json --columns pid",
+        "-o yaml",
+        "--theme x",
+        "--accept-hook x",
+        "nonsense",
+        "check extra",
+    ] {
+        let error = job(line).map(|_| ()).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn the_screen_is_for_terminals_and_runs_without_an_end() {
+    assert_eq!(view("").format(true), Format::Tui);
+    assert_eq!(view("").format(false), Format::Columns);
+    assert_eq!(view("--snapshot").format(true), Format::Columns);
+    assert_eq!(view("--duration 1s").format(true), Format::Columns);
+    assert_eq!(view("-o csv").format(true), Format::Csv);
+    assert_eq!(view("-o tui").format(false), Format::Tui);
+}
+
+#[test]
+fn the_options_for_filters_make_one_filter() {
+    let filter = view("-n shop,a* -p cart-1 --type c,X --failed --filter port:443").filter();
+    let text = "ns:shop,a* pod:cart-1 type:c,x is:failed port:443";
+    assert_eq!(filter.expect(text).to_string(), text);
+    assert!(view("").filter().expect("no terms").is_all());
+}
+
+#[test]
+fn a_bad_filter_is_wrong_usage_and_says_where() {
+    let error = view("--filter port:443,x")
+        .filter()
+        .expect_err("not a port");
+    assert_eq!(error.exit_code(), 2);
+    let said = "error: invalid value for --filter: column 10: `x` is not a number";
+    assert!(error.to_string().starts_with(said), "{error}");
+    let drawn = "\n\n    port:443,x\n             ^\n";
+    assert!(error.to_string().contains(drawn), "{error}");
+}
+
+#[test]
+fn the_log_is_for_every_subcommand() {
+    for line in ["--log f", "--log f check", "check --log f", "poll --log f"] {
+        let words = std::iter::once("tcpscope").chain(line.split_whitespace());
+        let cli = Cli::try_parse_from(words).expect(line);
+        assert_eq!(cli.log, Some(PathBuf::from("f")), "{line}");
+    }
+}

@@ -1,0 +1,479 @@
+//! The columns of the tables on the screen: how wide each is, and what goes first where there is no
+//! room. What stands in their cells is what the text outputs say.
+
+use std::borrow::Cow;
+
+use collector::export::{self, UnknownColumn};
+use collector::model::{ConnState, Connection, Event, Timestamp};
+use jiff::tz::TimeZone;
+
+pub(crate) use collector::export::Align;
+
+use crate::{format, text};
+
+/// What a column is, beyond its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The time of day; grows by its digits.
+    Time,
+    /// Whether a connection is open.
+    State,
+    /// How long a connection has lasted.
+    Age,
+    /// The letter of an event's type.
+    Type,
+    /// The reason, or the state of a socket that was open before the start.
+    Reason,
+    /// Cut in the middle: the network stands in front, the host at the end.
+    Address,
+    Plain,
+}
+
+/// A column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) align: Align,
+    /// Cells it needs to be of use.
+    min: u16,
+    /// Cells in which nearly everything fits.
+    ample: u16,
+    /// Cells in which everything fits.
+    max: u16,
+    /// What says the text; the screen's own columns have none.
+    text: Option<&'static export::Column>,
+}
+
+/// The columns that the screen lays out in its own way. Others have one width.
+#[rustfmt::skip] // A table.
+const LAYOUT: [(&str, Kind, [u16; 3]); 23] = [
+    ("STATE", Kind::State, [6, 6, 6]),
+    ("AGE", Kind::Age, [6, 6, 6]),
+    ("TIME", Kind::Time, [8, 12, 15]),
+    ("NODE", Kind::Plain, [8, 12, 30]),
+    ("NAMESPACE", Kind::Plain, [9, 12, 30]),
+    ("POD", Kind::Plain, [12, 28, 63]),
+    ("CONTAINER", Kind::Plain, [9, 14, 40]),
+    ("T", Kind::Type, [1, 1, 1]),
+    ("PID", Kind::Plain, [7, 7, 7]),
+    ("COMM", Kind::Plain, [8, 15, 16]),
+    ("IP", Kind::Plain, [2, 2, 2]),
+    ("SADDR", Kind::Address, [15, 15, 39]),
+    ("DADDR", Kind::Address, [15, 15, 39]),
+    ("SPORT", Kind::Plain, [5, 5, 5]),
+    ("DPORT", Kind::Plain, [5, 5, 5]),
+    ("REASON", Kind::Reason, [13, 13, 13]),
+    ("PEER", Kind::Plain, [10, 24, 60]),
+    ("LAT", Kind::Plain, [6, 6, 6]),
+    ("DUR", Kind::Plain, [6, 6, 6]),
+    ("TX", Kind::Plain, [7, 7, 7]),
+    ("RX", Kind::Plain, [7, 7, 7]),
+    ("RTT", Kind::Plain, [6, 6, 6]),
+    ("RETR", Kind::Plain, [4, 5, 5]),
+];
+
+/// The columns of the events view.
+const EVENTS: [&str; 21] = [
+    "TIME",
+    "NODE",
+    "NAMESPACE",
+    "POD",
+    "CONTAINER",
+    "T",
+    "PID",
+    "COMM",
+    "IP",
+    "SADDR",
+    "DADDR",
+    "SPORT",
+    "DPORT",
+    "REASON",
+    "PEER",
+    "LAT",
+    "DUR",
+    "TX",
+    "RX",
+    "RTT",
+    "RETR",
+];
+
+/// The columns of the connections view.
+const CONNECTIONS: [&str; 21] = [
+    "STATE",
+    "AGE",
+    "NODE",
+    "NAMESPACE",
+    "POD",
+    "CONTAINER",
+    "T",
+    "PID",
+    "COMM",
+    "IP",
+    "SADDR",
+    "SPORT",
+    "DADDR",
+    "DPORT",
+    "REASON",
+    "PEER",
+    "LAT",
+    "TX",
+    "RX",
+    "RTT",
+    "RETR",
+];
+
+/// What goes first where the minima of the events view do not fit; the rest never goes.
+const EVENTS_DROP: &[&str] = &[
+    "RETR",
+    "RTT",
+    "RX",
+    "TX",
+    "DUR",
+    "LAT",
+    "PEER",
+    "IP",
+    "CONTAINER",
+    "NODE",
+    "NAMESPACE",
+    "SPORT",
+    "SADDR",
+];
+
+/// The same for the connections view, where the bytes matter more than who it was.
+const CONNECTIONS_DROP: &[&str] = &[
+    "RETR",
+    "RTT",
+    "LAT",
+    "PEER",
+    "IP",
+    "CONTAINER",
+    "NODE",
+    "NAMESPACE",
+    "T",
+    "REASON",
+    "SPORT",
+    "PID",
+    "SADDR",
+    "RX",
+    "TX",
+];
+
+/// What grows first where there is room to spare; then the others, what goes last before what goes
+/// first.
+const GROW: [&str; 4] = ["TIME", "COMM", "POD", "DADDR"];
+
+/// What POD, NAMESPACE and CONTAINER are called; where there are no pods, SADDR stands for them.
+const OF_PODS: [&str; 3] = ["NAMESPACE", "POD", "CONTAINER"];
+
+/// What a cell is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row<'a> {
+    pub(crate) event: &'a Event,
+    /// In the connections view.
+    pub(crate) connection: Option<&'a Connection>,
+}
+
+/// What cells need to know beside their row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) tz: &'a TimeZone,
+}
+
+/// The columns of a view. With the width of the terminal, they are all that the layout depends on:
+/// never a row.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    /// In the order in which they stand.
+    columns: Vec<Column>,
+    /// What goes first.
+    drop: Vec<&'static str>,
+}
+
+impl Choice {
+    /// The columns of the events view: those that were asked for, if any were.
+    ///
+    /// # Errors
+    /// If one of them is not there.
+    pub(crate) fn events<S: AsRef<str>>(names: &[S], pods: bool) -> Result<Self, UnknownColumn> {
+        if names.is_empty() {
+            return Ok(Self::usual(&EVENTS, EVENTS_DROP, pods));
+        }
+        let columns = names.iter().map(|name| {
+            let name = name.as_ref();
+            named(name).ok_or_else(|| UnknownColumn {
+                name: name.to_owned(),
+            })
+        });
+        Ok(Self {
+            columns: columns.collect::<Result<_, _>>()?,
+            drop: EVENTS_DROP.to_vec(),
+        })
+    }
+
+    /// The columns of the connections view.
+    pub(crate) fn connections(pods: bool) -> Self {
+        Self::usual(&CONNECTIONS, CONNECTIONS_DROP, pods)
+    }
+
+    fn usual(names: &[&str], drop: &[&'static str], pods: bool) -> Self {
+        let names = names.iter().filter(|name| pods || !OF_PODS.contains(name));
+        let drop = drop.iter().filter(|name| pods || **name != "SADDR");
+        Self {
+            columns: names.filter_map(|name| named(name)).collect(),
+            drop: drop.copied().collect(),
+        }
+    }
+
+    /// The columns that fit into `width`, with the cells of each.
+    pub(crate) fn fit(&self, width: u16) -> Vec<(Column, u16)> {
+        let mut kept = self.columns.clone();
+        for dropped in &self.drop {
+            if total(kept.iter().map(|c| c.min)) <= width {
+                break;
+            }
+            kept.retain(|c| c.name != *dropped);
+        }
+        let mut left = width.saturating_sub(total(kept.iter().map(|c| c.min)));
+        let mut fitted: Vec<(Column, u16)> = kept.into_iter().map(|c| (c, c.min)).collect();
+        self.grow(&mut fitted, &mut left, |c| c.ample);
+        self.grow(&mut fitted, &mut left, |c| c.max);
+        fitted
+    }
+
+    /// Hands out the cells that are left.
+    fn grow(&self, fitted: &mut [(Column, u16)], left: &mut u16, to: impl Fn(&Column) -> u16) {
+        let rank = |name: &str| {
+            let first = GROW.iter().position(|g| *g == name);
+            let dropped = self.drop.iter().rev().position(|d| *d == name);
+            first.unwrap_or(GROW.len() + dropped.map_or(0, |rank| rank + 1))
+        };
+        let mut order: Vec<usize> = (0..fitted.len()).collect();
+        order.sort_by_key(|i| rank(fitted[*i].0.name));
+        for i in order {
+            let (column, width) = &mut fitted[i];
+            let want = to(column).saturating_sub(*width);
+            if column.kind == Kind::Time && want > *left {
+                continue;
+            }
+            let given = want.min(*left);
+            *width += given;
+            *left -= given;
+        }
+    }
+
+    /// All columns at the width in which everything fits, however wide that is together.
+    pub(crate) fn wide(&self) -> Vec<(Column, u16)> {
+        self.columns.iter().map(|c| (*c, c.max)).collect()
+    }
+}
+
+/// The cells of columns of those widths, with one between each two.
+fn total(widths: impl ExactSizeIterator<Item = u16>) -> u16 {
+    let gaps = u16::try_from(widths.len().saturating_sub(1)).unwrap_or(u16::MAX);
+    widths.fold(gaps, u16::saturating_add)
+}
+
+/// The column of that name, in any case.
+fn named(name: &str) -> Option<Column> {
+    let text = export::Column::named(name);
+    let name = text.map_or(name, |column| column.name);
+    let mut own = LAYOUT.iter();
+    if let Some((name, kind, [min, ample, max])) = own.find(|l| l.0.eq_ignore_ascii_case(name)) {
+        return Some(Column {
+            name,
+            kind: *kind,
+            align: text.map_or(Align::Right, |column| column.align),
+            min: *min,
+            ample: *ample,
+            max: *max,
+            text,
+        });
+    }
+    let text = text?;
+    let width = u16::try_from(text.width).unwrap_or(u16::MAX);
+    Some(Column {
+        name: text.name,
+        kind: Kind::Plain,
+        align: text.align,
+        min: width,
+        ample: width,
+        max: width,
+        text: Some(text),
+    })
+}
+
+impl Column {
+    /// Its minimum fits.
+    pub(crate) fn is_of_use_in(&self, cells: u16) -> bool {
+        cells >= self.min
+    }
+
+    /// What stands in the cell of a row, in at most `width` cells. Unknown is `-`.
+    pub(crate) fn cell<'a>(&self, row: Row<'a>, width: u16, at: Moment<'_>) -> Cow<'a, str> {
+        let width = usize::from(width);
+        match self.said(row, width, at) {
+            Cow::Borrowed(said) => self.fitting(said, width),
+            Cow::Owned(said) => self.fitting(&said, width).into_owned().into(),
+        }
+    }
+
+    fn fitting<'a>(&self, said: &'a str, width: usize) -> Cow<'a, str> {
+        let cut = match self.kind {
+            Kind::Address => text::cut_middle,
+            _ => text::cut_end,
+        };
+        match text::clean(said) {
+            Cow::Borrowed(said) => cut(said, width),
+            Cow::Owned(said) => cut(&said, width).into_owned().into(),
+        }
+    }
+
+    fn said<'a>(&self, row: Row<'a>, width: usize, at: Moment<'_>) -> Cow<'a, str> {
+        let event = row.event;
+        let own: Option<Cow<str>> = match self.kind {
+            Kind::Time if event.kind.is_none() => Some("before".into()),
+            Kind::Time => time(event.ts, width, at.tz).map(Cow::from),
+            Kind::State => row.connection.map(|c| state(c.state).into()),
+            Kind::Age => row.connection.and_then(|c| age(c, at.now)).map(Cow::from),
+            Kind::Reason if event.reason.is_none() => event.state.map(|s| s.name().into()),
+            Kind::Type | Kind::Reason | Kind::Address | Kind::Plain => {
+                self.text.map(|text| export::cell(text, event))
+            }
+        };
+        own.unwrap_or("-".into())
+    }
+}
+
+/// The time of day, as exact as the cells allow.
+fn time(ts: Timestamp, width: usize, tz: &TimeZone) -> Option<String> {
+    let ts = jiff::Timestamp::from_nanosecond(i128::from(ts.0)).ok()?;
+    let pattern = match width {
+        15.. => "%H:%M:%S%.6f",
+        12..15 => "%H:%M:%S%.3f",
+        _ => "%H:%M:%S",
+    };
+    Some(ts.to_zoned(tz.clone()).strftime(pattern).to_string())
+}
+
+/// How old an open connection is, in whole seconds; how long one lasted that is over.
+fn age(connection: &Connection, now: Timestamp) -> Option<String> {
+    let us = connection.age_us(now)?;
+    Some(match connection.state {
+        ConnState::Open | ConnState::Unsure => format::age(us),
+        ConnState::Ended | ConnState::Failed => collector::format::duration(us),
+    })
+}
+
+fn state(state: ConnState) -> &'static str {
+    match state {
+        ConnState::Open => "open",
+        ConnState::Unsure => "unsure",
+        ConnState::Ended => "ended",
+        ConnState::Failed => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn events(pods: bool) -> Choice {
+        Choice::events::<&str>(&[], pods).unwrap()
+    }
+
+    fn names(choice: &Choice, width: u16) -> String {
+        let fitted = choice.fit(width);
+        let names: Vec<&str> = fitted.iter().map(|(c, _)| c.name).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn each_column_is_there_and_wide_enough_for_its_name() {
+        for name in EVENTS.iter().chain(&CONNECTIONS) {
+            assert_eq!(named(name).map(|c| c.name), Some(*name));
+        }
+        for name in EVENTS_DROP.iter().chain(CONNECTIONS_DROP) {
+            assert!(
+                EVENTS.contains(name) || CONNECTIONS.contains(name),
+                "{name}"
+            );
+        }
+        for (name, _, [min, ample, max]) in LAYOUT {
+            assert!(name.len() <= usize::from(min), "{name}");
+            assert!(min <= ample && ample <= max, "{name}");
+        }
+    }
+
+    #[test]
+    fn at_80_the_columns_that_never_go_are_there() {
+        assert_eq!(
+            names(&events(true), 80),
+            "TIME POD T PID COMM DADDR DPORT REASON"
+        );
+        assert_eq!(
+            names(&events(false), 80),
+            "TIME T PID COMM SADDR DADDR DPORT REASON"
+        );
+    }
+
+    #[test]
+    fn at_80_a_connection_has_both_ends_and_its_bytes() {
+        assert_eq!(
+            names(&Choice::connections(false), 80),
+            "STATE AGE COMM SADDR DADDR DPORT TX RX"
+        );
+    }
+
+    #[test]
+    fn with_room_everything_is_there() {
+        assert_eq!(names(&events(true), 220), EVENTS.join(" "));
+        assert_eq!(
+            names(&events(false), 200),
+            "TIME NODE T PID COMM IP SADDR DADDR SPORT DPORT REASON PEER LAT DUR TX RX RTT RETR"
+        );
+    }
+
+    #[test]
+    fn columns_can_be_chosen() {
+        let chosen = Choice::events(&["uid", "Comm", "lat_us"], false).unwrap();
+        assert_eq!(names(&chosen, 80), "UID COMM LAT");
+        assert_eq!(
+            Choice::events(&["comm", "size"], false).unwrap_err().name,
+            "size"
+        );
+    }
+
+    #[test]
+    fn columns_go_one_by_one_in_their_order() {
+        for pods in [true, false] {
+            let choice = events(pods);
+            let mut gone = Vec::new();
+            let mut before = choice.fit(400);
+            for width in (80..400).rev() {
+                let now = choice.fit(width);
+                let is_there = |name: &&str| now.iter().any(|(c, _)| c.name == *name);
+                gone.extend(before.iter().map(|(c, _)| c.name).filter(|n| !is_there(n)));
+                before = now;
+            }
+            let there = |name: &&&str| choice.columns.iter().any(|c| c.name == **name);
+            let keep = if pods { "" } else { "SADDR" };
+            let expected = EVENTS_DROP.iter().filter(there).filter(|n| **n != keep);
+            assert_eq!(gone, expected.copied().collect::<Vec<_>>());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_columns_fill_no_more_than_the_width(width in 80_u16..400, pods: bool) {
+            for choice in [events(pods), Choice::connections(pods)] {
+                let fitted = choice.fit(width);
+                prop_assert!(total(fitted.iter().map(|(_, w)| *w)) <= width);
+                prop_assert!(fitted.iter().all(|(c, w)| (c.min..=c.max).contains(w)));
+            }
+        }
+    }
+}

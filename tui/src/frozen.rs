@@ -1,0 +1,75 @@
+//! What holds still while the view is paused.
+
+use collector::model::{ConnKey, Connection, Event, EventId, Timestamp};
+use rustc_hash::FxHashMap;
+
+use crate::app::App;
+
+/// Rows that are held at most; those on the screen are always among them.
+const HELD: usize = 4_096;
+
+/// Copies of the rows that were on the screen while it was paused: capture goes on, and may evict
+/// or end what somebody is reading.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    at: EventId,
+    since: Timestamp,
+    events: FxHashMap<EventId, Event>,
+    connections: FxHashMap<ConnKey, Connection>,
+}
+
+impl Frozen {
+    /// Paused when this would have been the next event.
+    pub(crate) fn new(at: EventId, since: Timestamp) -> Self {
+        Self {
+            at,
+            since,
+            events: FxHashMap::default(),
+            connections: FxHashMap::default(),
+        }
+    }
+
+    /// Makes copies of the rows on the screen that are not held yet.
+    pub(crate) fn hold(&mut self, app: &App) {
+        if self.events.len() > HELD {
+            let shown: Vec<EventId> = app.visible_events().collect();
+            self.events.retain(|id, _| shown.contains(id));
+        }
+        for id in app.visible_events() {
+            if let Some(event) = app.store().log().get(id) {
+                self.events.entry(id).or_insert_with(|| event.clone());
+            }
+        }
+        if self.connections.len() > HELD {
+            let shown: Vec<ConnKey> = app.visible_connections().collect();
+            self.connections.retain(|key, _| shown.contains(key));
+        }
+        for key in app.visible_connections() {
+            if let Some(connection) = app.store().connections().get(key) {
+                self.connections
+                    .entry(key)
+                    .or_insert_with(|| connection.clone());
+            }
+        }
+    }
+
+    /// The first event that came after.
+    pub(crate) fn at(&self) -> EventId {
+        self.at
+    }
+
+    /// When it was paused.
+    pub(crate) fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// An event, if it is held.
+    pub(crate) fn event(&self, id: EventId) -> Option<&Event> {
+        self.events.get(&id)
+    }
+
+    /// A connection, if it is held.
+    pub(crate) fn connection(&self, key: ConnKey) -> Option<&Connection> {
+        self.connections.get(&key)
+    }
+}

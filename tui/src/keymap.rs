@@ -1,0 +1,546 @@
+//! Which key does what: one table. The footer and the help are made from it.
+
+use std::fmt;
+
+use collector::model::EventType;
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::Size;
+use tui_input::backend::crossterm::to_input_request;
+
+use crate::action::{Action, Command, Side, Tab};
+use crate::view::Motion;
+
+/// A key with or without Ctrl. Shift is part of the character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    code: KeyCode,
+    ctrl: bool,
+}
+
+const fn key(code: KeyCode) -> Key {
+    Key { code, ctrl: false }
+}
+
+const fn ch(c: char) -> Key {
+    key(KeyCode::Char(c))
+}
+
+const fn ctrl(c: char) -> Key {
+    Key {
+        code: KeyCode::Char(c),
+        ctrl: true,
+    }
+}
+
+impl Key {
+    /// The key of a terminal's event; those with Alt and the like have no meaning here.
+    fn of(event: KeyEvent) -> Option<Self> {
+        let rest = event.modifiers - KeyModifiers::SHIFT - KeyModifiers::CONTROL;
+        (event.kind != KeyEventKind::Release && rest.is_empty()).then_some(Self {
+            code: event.code,
+            ctrl: event.modifiers.contains(KeyModifiers::CONTROL),
+        })
+    }
+}
+
+/// As the documentation writes keys: `j`, `^d`, `PgDn`.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ctrl {
+            f.write_str("^")?;
+        }
+        match self.code {
+            KeyCode::Char(' ') => f.write_str("Space"),
+            KeyCode::Char(c) => write!(f, "{c}"),
+            KeyCode::Up => f.write_str("↑"),
+            KeyCode::Down => f.write_str("↓"),
+            KeyCode::Left => f.write_str("←"),
+            KeyCode::Right => f.write_str("→"),
+            KeyCode::PageUp => f.write_str("PgUp"),
+            KeyCode::PageDown => f.write_str("PgDn"),
+            KeyCode::Esc => f.write_str("Esc"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// Where a key means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    Always,
+    /// The rows are uncovered.
+    Rows,
+    /// The rows are uncovered, and there are columns beyond the screen.
+    Wide,
+    /// There is something that Esc closes.
+    Closable,
+    /// The prompt is open.
+    Prompt,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Binding {
+    /// The keys, each of them a sequence.
+    pub(crate) keys: &'static [&'static [Key]],
+    pub(crate) command: Command,
+    pub(crate) when: When,
+    /// What the help says; several lines that say the same are one there.
+    pub(crate) help: &'static str,
+    /// The word in the footer, of those that stand there.
+    pub(crate) footer: Option<&'static str>,
+}
+
+const fn bind(
+    keys: &'static [&'static [Key]],
+    command: Command,
+    when: When,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        keys,
+        command,
+        when,
+        help,
+        footer: None,
+    }
+}
+
+impl Binding {
+    const fn footer(mut self, word: &'static str) -> Self {
+        self.footer = Some(word);
+        self
+    }
+}
+
+/// The bindings, under the titles that they have in the help.
+pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
+    use Command::{
+        Back, Filter, Help, Keep, Move, NextTab, Pan, Pause, Quit, Repaint, Show, Suspend, Toggle,
+    };
+    use EventType::{Accept, Close, Connect, Unknown};
+    use When::{Always, Closable, Prompt, Rows, Wide};
+    [
+        (
+            "Moving",
+            &[
+                bind(
+                    &[&[ch('j')], &[key(KeyCode::Down)]],
+                    Move(Motion::Down),
+                    Always,
+                    "down",
+                ),
+                bind(
+                    &[&[ch('k')], &[key(KeyCode::Up)]],
+                    Move(Motion::Up),
+                    Always,
+                    "up",
+                ),
+                bind(
+                    &[&[ctrl('d')]],
+                    Move(Motion::HalfPageDown),
+                    Always,
+                    "half a page down",
+                ),
+                bind(
+                    &[&[ctrl('u')]],
+                    Move(Motion::HalfPageUp),
+                    Always,
+                    "half a page up",
+                ),
+                bind(
+                    &[&[key(KeyCode::PageDown)]],
+                    Move(Motion::PageDown),
+                    Always,
+                    "a page down",
+                ),
+                bind(
+                    &[&[key(KeyCode::PageUp)]],
+                    Move(Motion::PageUp),
+                    Always,
+                    "a page up",
+                ),
+                bind(
+                    &[&[ch('g'), ch('g')], &[key(KeyCode::Home)]],
+                    Move(Motion::First),
+                    Always,
+                    "first row",
+                ),
+                bind(
+                    &[&[ch('G')], &[key(KeyCode::End)]],
+                    Move(Motion::Last),
+                    Always,
+                    "last row; follow new events",
+                ),
+            ],
+        ),
+        (
+            "What is shown",
+            &[
+                bind(&[&[ch('/')]], Filter, Rows, "filter: port:443 !comm:curl").footer("filter"),
+                bind(&[&[ch('P')]], Pause, Rows, "pause, resume").footer("pause"),
+                bind(
+                    &[&[ch('t'), ch('c')]],
+                    Toggle(Connect),
+                    Rows,
+                    "show or hide C, connects",
+                )
+                .footer("connect"),
+                bind(
+                    &[&[ch('t'), ch('a')]],
+                    Toggle(Accept),
+                    Rows,
+                    "show or hide A, accepts",
+                )
+                .footer("accept"),
+                bind(
+                    &[&[ch('t'), ch('x')]],
+                    Toggle(Close),
+                    Rows,
+                    "show or hide X, closes",
+                )
+                .footer("close"),
+                bind(
+                    &[&[ch('t'), ch('u')]],
+                    Toggle(Unknown),
+                    Rows,
+                    "show or hide U, unknown",
+                )
+                .footer("unknown"),
+                bind(
+                    &[&[ch('w')]],
+                    Command::Wide,
+                    Rows,
+                    "wide: all columns, whole",
+                )
+                .footer("wide"),
+                bind(
+                    &[&[key(KeyCode::Left)], &[ch('h')]],
+                    Pan(Side::Left),
+                    Wide,
+                    "wide: a column left",
+                )
+                .footer("left"),
+                bind(
+                    &[&[key(KeyCode::Right)], &[ch('l')]],
+                    Pan(Side::Right),
+                    Wide,
+                    "wide: a column right",
+                )
+                .footer("right"),
+            ],
+        ),
+        (
+            "Views",
+            &[
+                bind(
+                    &[&[ch('1')]],
+                    Show(Tab::Events),
+                    Rows,
+                    "events as they happen",
+                ),
+                bind(
+                    &[&[ch('2')]],
+                    Show(Tab::Connections),
+                    Rows,
+                    "connections, open and ended",
+                ),
+                bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view").footer("view"),
+            ],
+        ),
+        (
+            "At the prompt",
+            &[
+                bind(&[&[key(KeyCode::Enter)]], Keep, Prompt, "keep the filter").footer("keep"),
+                bind(
+                    &[&[key(KeyCode::Esc)]],
+                    Back,
+                    Prompt,
+                    "the filter as it was",
+                )
+                .footer("cancel"),
+            ],
+        ),
+        (
+            "Program",
+            &[
+                bind(
+                    &[&[key(KeyCode::Esc)]],
+                    Back,
+                    Closable,
+                    "close help, else end filter",
+                )
+                .footer("back"),
+                bind(&[&[ch('?')]], Help, Always, "this help").footer("help"),
+                bind(&[&[ctrl('l')]], Repaint, Always, "draw the screen again"),
+                bind(&[&[ctrl('z')]], Suspend, Always, "suspend, until `fg`"),
+                bind(&[&[ch('q')], &[ctrl('c')]], Quit, Always, "quit").footer("quit"),
+            ],
+        ),
+    ]
+};
+
+/// What the keys depend on.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
+pub(crate) struct Mode {
+    /// The prompt is open.
+    pub(crate) prompt: bool,
+    /// Something covers the rows.
+    pub(crate) covered: bool,
+    /// There are columns beyond the screen.
+    pub(crate) wide: bool,
+    /// There is something that Esc closes.
+    pub(crate) closable: bool,
+    /// The key before, if it only means something with this one.
+    pub(crate) begun: Option<Key>,
+}
+
+impl Mode {
+    fn allows(self, when: When) -> bool {
+        match when {
+            When::Prompt => self.prompt,
+            When::Always => !self.prompt,
+            When::Rows => !self.prompt && !self.covered,
+            When::Wide => !self.prompt && !self.covered && self.wide,
+            When::Closable => !self.prompt && self.closable,
+        }
+    }
+
+    /// The bindings that work now, each with the keys of it that are still to be pressed.
+    fn working(self) -> impl Iterator<Item = (&'static Binding, &'static [Key])> {
+        let all = BINDINGS.iter().flat_map(|(_, bindings)| bindings.iter());
+        all.filter(move |b| self.allows(b.when))
+            .flat_map(|b| b.keys.iter().map(move |keys| (b, *keys)))
+            .filter_map(move |(b, keys)| match self.begun {
+                None => Some((b, keys)),
+                Some(begun) if keys[0] == begun && keys.len() > 1 => Some((b, &keys[1..])),
+                Some(_) => None,
+            })
+    }
+
+    /// What stands in the footer: keys and words, in the order of the table.
+    pub(crate) fn footer(self) -> Vec<(Key, &'static str)> {
+        let mut out: Vec<(Key, &'static str)> = Vec::new();
+        for (binding, keys) in self.working() {
+            let prefix = keys.len() > 1;
+            let word = match binding.footer {
+                Some(_) if prefix => prefix_word(keys[0]),
+                word if self.begun.is_some() => word.or(Some(binding.help)),
+                word => word,
+            };
+            let Some(word) = word else { continue };
+            // Of several keys for one thing, the first.
+            if !out
+                .iter()
+                .any(|(key, known)| *known == word || *key == keys[0])
+            {
+                out.push((keys[0], word));
+            }
+        }
+        out
+    }
+
+    /// What a key means.
+    fn press(self, key: Key) -> Option<Action> {
+        let mut prefix = false;
+        for (binding, keys) in self.working() {
+            if keys[0] == key {
+                if keys.len() == 1 {
+                    return Some(Action::Command(binding.command));
+                }
+                prefix = true;
+            }
+        }
+        match (prefix, self.begun) {
+            (true, None) => Some(Action::Begin(key)),
+            (_, Some(_)) => Some(Action::Cancel),
+            (false, None) => None,
+        }
+    }
+}
+
+/// What the keys after this one are about.
+fn prefix_word(key: Key) -> Option<&'static str> {
+    (key == ch('t')).then_some("types")
+}
+
+/// What an event of the terminal means in a mode.
+pub(crate) fn resolve(event: &Event, mode: Mode) -> Option<Action> {
+    match event {
+        Event::Resize(width, height) => Some(Action::Resize(Size::new(*width, *height))),
+        Event::Mouse(mouse) => pointed(*mouse, mode),
+        Event::Paste(text) => mode.prompt.then(|| Action::Paste(text.clone())),
+        Event::Key(key) => {
+            let bound = Key::of(*key).and_then(|key| mode.press(key));
+            match bound {
+                None if mode.prompt => typed(event),
+                bound => bound,
+            }
+        }
+        Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+/// At the prompt, the keys that work everywhere do so unless they edit.
+fn typed(event: &Event) -> Option<Action> {
+    if let Some(edit) = to_input_request(event) {
+        return Some(Action::Edit(edit));
+    }
+    let Event::Key(key) = event else { return None };
+    let key = Key::of(*key).filter(|key| key.ctrl)?;
+    Mode::default().press(key)
+}
+
+fn pointed(mouse: MouseEvent, mode: Mode) -> Option<Action> {
+    match mouse.kind {
+        MouseEventKind::ScrollDown => Some(Action::Wheel(1)),
+        MouseEventKind::ScrollUp => Some(Action::Wheel(-1)),
+        MouseEventKind::Down(MouseButton::Left) if !mode.covered => {
+            Some(Action::Click { line: mouse.row })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(mode: Mode, code: KeyCode, modifiers: KeyModifiers) -> Option<Action> {
+        resolve(&Event::Key(KeyEvent::new(code, modifiers)), mode)
+    }
+
+    fn command(mode: Mode, c: char) -> Option<Command> {
+        match press(mode, KeyCode::Char(c), KeyModifiers::NONE) {
+            Some(Action::Command(command)) => Some(command),
+            _ => None,
+        }
+    }
+
+    const ROWS: Mode = Mode {
+        prompt: false,
+        covered: false,
+        wide: false,
+        closable: false,
+        begun: None,
+    };
+
+    #[test]
+    fn no_key_has_two_meanings_in_one_mode() {
+        for wide in [false, true] {
+            for mode in [
+                ROWS,
+                Mode {
+                    covered: true,
+                    ..ROWS
+                },
+                Mode {
+                    prompt: true,
+                    ..ROWS
+                },
+            ] {
+                let mode = Mode {
+                    wide,
+                    closable: true,
+                    ..mode
+                };
+                let all: Vec<&[Key]> = mode.working().map(|(_, keys)| keys).collect();
+                for (i, keys) in all.iter().enumerate() {
+                    for other in &all[i + 1..] {
+                        assert!(
+                            !keys.starts_with(other) && !other.starts_with(keys),
+                            "{keys:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefix_waits_for_its_key_and_another_one_cancels() {
+        let Some(Action::Begin(t)) = press(ROWS, KeyCode::Char('t'), KeyModifiers::NONE) else {
+            panic!("t is no prefix");
+        };
+        let begun = Mode {
+            begun: Some(t),
+            ..ROWS
+        };
+        assert_eq!(command(begun, 'x'), Some(Command::Toggle(EventType::Close)));
+        assert!(matches!(
+            press(begun, KeyCode::Char('q'), KeyModifiers::NONE),
+            Some(Action::Cancel)
+        ));
+        let footer = begun.footer();
+        let words: Vec<&str> = footer.iter().map(|(_, word)| *word).collect();
+        assert_eq!(words, ["connect", "accept", "close", "unknown"]);
+    }
+
+    #[test]
+    fn letters_are_text_at_the_prompt_and_quit_still_quits() {
+        let prompt = Mode {
+            prompt: true,
+            ..ROWS
+        };
+        assert!(matches!(
+            press(prompt, KeyCode::Char('q'), KeyModifiers::NONE),
+            Some(Action::Edit(_))
+        ));
+        assert!(matches!(
+            press(prompt, KeyCode::Char('c'), KeyModifiers::CONTROL),
+            Some(Action::Command(Command::Quit))
+        ));
+        assert!(matches!(
+            press(prompt, KeyCode::Char('u'), KeyModifiers::CONTROL),
+            Some(Action::Edit(_))
+        ));
+    }
+
+    #[test]
+    fn shift_is_part_of_the_letter() {
+        let upper = press(ROWS, KeyCode::Char('G'), KeyModifiers::SHIFT);
+        assert!(matches!(
+            upper,
+            Some(Action::Command(Command::Move(Motion::Last)))
+        ));
+        assert_eq!(command(ROWS, 'p'), None);
+        assert_eq!(command(ROWS, 'P'), Some(Command::Pause));
+    }
+
+    #[test]
+    fn the_footer_says_what_works_now() {
+        let words = |mode: Mode| {
+            mode.footer()
+                .iter()
+                .map(|(k, w)| format!("{k} {w}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            words(ROWS),
+            [
+                "/ filter", "P pause", "t types", "w wide", "Tab view", "? help", "q quit"
+            ]
+        );
+        assert_eq!(
+            words(Mode {
+                prompt: true,
+                ..ROWS
+            }),
+            ["Enter keep", "Esc cancel"]
+        );
+        assert_eq!(
+            words(Mode {
+                covered: true,
+                closable: true,
+                ..ROWS
+            }),
+            ["Esc back", "? help", "q quit"]
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! The loop of the screen: the only place that knows the terminal, the clock and the stream.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use collector::model::Timestamp;
+use collector::source::Updates;
+use crossterm::event::EventStream;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::consume_budget;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio_stream::StreamExt;
+
+use crate::action::{Action, Effect};
+use crate::app::{App, Settings};
+use crate::keymap;
+use crate::pace::{Cause, Pace};
+use crate::signals::{Caught, HUNG_UP, Signals};
+use crate::term::{self, Term};
+
+/// How long the shell has to stop us when it was asked to. It does not where there is none.
+const STOPPED: Duration = Duration::from_millis(200);
+
+/// Shows what a source says until somebody ends it.
+///
+/// # Errors
+/// If the source fails before it began, or the terminal cannot be used.
+pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new().context("cannot listen to signals")?;
+    let woken = signal(SignalKind::from_raw(libc::SIGCONT));
+    let mut woken = woken.context("cannot listen to signals")?;
+    let term = Term::take(settings.mouse).context("cannot use the terminal")?;
+    let size = term
+        .size()
+        .context("cannot ask the terminal for its size")?;
+    let mut screen = Screen {
+        app: App::new(settings, size, Timestamp::now()),
+        term,
+        pace: Pace::default(),
+        suspended: None,
+    };
+    let mut input = EventStream::new();
+    let mut second = interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut over = false;
+
+    screen.pace.want(Cause::Input, Instant::now());
+    loop {
+        screen
+            .draw_if_due()
+            .context("cannot draw on the terminal")?;
+        let due = screen.due();
+        let wake = tokio::time::Instant::from_std(due.unwrap_or_else(Instant::now));
+        let (action, cause) = tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Caught::Stop => return Ok(ExitCode::SUCCESS),
+                Caught::HangUp => return Ok(ExitCode::from(HUNG_UP)),
+            },
+            _ = woken.recv() => {
+                screen.resume()?;
+                continue;
+            }
+            event = input.next() => match event {
+                Some(Ok(event)) => match keymap::resolve(&event, screen.app.mode()) {
+                    Some(action) => (action, Cause::Input),
+                    None => continue,
+                },
+                // Nobody can press a key any more: the terminal is gone.
+                Some(Err(_)) | None => return Ok(ExitCode::from(HUNG_UP)),
+            },
+            update = updates.next(), if !over => {
+                // Lets the signals be heard even if there is always something in the stream.
+                consume_budget().await;
+                over = update.is_none();
+                (update.map_or(Action::Over, Action::Update), Cause::Data)
+            }
+            () = sleep_until(wake), if due.is_some() => continue,
+            _ = second.tick(), if screen.app.ticks() => (Action::Second, Cause::Data),
+            () = std::future::ready(()), if screen.app.is_behind() => {
+                consume_budget().await;
+                (Action::CatchUp, Cause::Data)
+            }
+        };
+        if screen.take(action, cause)? == Effect::Quit {
+            return Ok(ExitCode::SUCCESS);
+        }
+        // Not a screen that says why it is empty: what is to be done about it is to be read, and
+        // done, in the shell.
+        if let Some(why) = screen.app.stillborn() {
+            bail!("{why}");
+        }
+    }
+}
+
+/// The state and the terminal that shows it.
+struct Screen {
+    app: App,
+    term: Term,
+    pace: Pace,
+    /// The terminal was given to the shell at that time.
+    suspended: Option<Instant>,
+}
+
+impl Screen {
+    fn take(&mut self, action: Action, cause: Cause) -> anyhow::Result<Effect> {
+        let effect = self.app.update(action, Timestamp::now());
+        match effect {
+            Effect::Nothing | Effect::Quit => {}
+            Effect::Draw => self.pace.want(cause, Instant::now()),
+            Effect::Repaint => {
+                self.term.forget()?;
+                self.pace.want(cause, Instant::now());
+            }
+            Effect::Suspend => {
+                term::give_back();
+                self.suspended = Some(Instant::now());
+                // Returns at once if nobody does job control for us; see `due`.
+                term::stop();
+            }
+        }
+        Ok(effect)
+    }
+
+    /// When to wake up: for the next frame, or to see that nobody has stopped us.
+    fn due(&self) -> Option<Instant> {
+        match self.suspended {
+            Some(since) => Some(since + STOPPED),
+            None => self.pace.due(),
+        }
+    }
+
+    fn draw_if_due(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        if self.due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        if self.suspended.is_some() {
+            self.resume()?;
+        }
+        self.term.draw(&self.app)?;
+        self.pace.drawn(Instant::now());
+        Ok(())
+    }
+
+    /// Takes the terminal back from the shell.
+    fn resume(&mut self) -> anyhow::Result<()> {
+        self.suspended = None;
+        // After a stop that nobody announced, the shell has changed the terminal under us.
+        term::give_back();
+        self.term.claim()?;
+        self.term.forget()?;
+        let _ = self
+            .app
+            .update(Action::Resize(self.term.size()?), Timestamp::now());
+        self.pace.want(Cause::Input, Instant::now());
+        Ok(())
+    }
+}

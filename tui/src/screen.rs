@@ -1,0 +1,99 @@
+//! Where on the screen everything stands. Pure: from the size of the terminal.
+
+use ratatui::layout::{Rect, Size};
+
+/// The narrowest terminal in which the columns that never go have their minima.
+pub(crate) const MIN_WIDTH: u16 = 80;
+
+/// The lowest terminal that shows a few rows beside the header.
+pub(crate) const MIN_HEIGHT: u16 = 10;
+
+const HEADER: u16 = 3;
+
+/// A notice has at most that many lines.
+const NOTICE: u16 = 3;
+
+/// The panels, from top to bottom.
+///
+/// ```text
+/// tcpscope  1 events  2 connections                    host1 live  6.12.9  accept by fexit
+/// C 12.3k   25/s ▁▂▃▅  A  9.1k ...                                                  header
+/// port:443                                             lost 0  1,234/12,345  FOLLOW
+/// n2 lost: the agent does not answer                                               notice
+/// TIME         T     PID COMM     SADDR           DADDR           DPORT REASON      titles
+/// 15:04:05.123 C   16266 wget     172.17.0.3      188.114.97.3      443               rows
+/// / port:443                                                                        prompt
+/// / filter  P pause  t types  w wide  Tab view  ? help  q quit                      footer
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Panels {
+    pub(crate) header: Rect,
+    /// No lines where there is nothing to take note of.
+    pub(crate) notice: Rect,
+    pub(crate) titles: Rect,
+    pub(crate) rows: Rect,
+    /// No lines where no prompt is open.
+    pub(crate) prompt: Rect,
+    pub(crate) footer: Rect,
+}
+
+impl Panels {
+    /// The panels of a terminal, or `None` if it is too small for them.
+    ///
+    /// `notice` is how many lines one would like to have for it; it gets a few at most.
+    pub(crate) fn of(size: Size, notice: u16, prompt: bool) -> Option<Self> {
+        if size.width < MIN_WIDTH || size.height < MIN_HEIGHT {
+            return None;
+        }
+        let notice = notice.min(NOTICE);
+        let prompt = u16::from(prompt);
+        let rows = size.height - HEADER - notice - 1 - prompt - 1;
+        let mut y = 0;
+        let mut lines = |height| {
+            let panel = Rect::new(0, y, size.width, height);
+            y += height;
+            panel
+        };
+        Some(Self {
+            header: lines(HEADER),
+            notice: lines(notice),
+            titles: lines(1),
+            rows: lines(rows),
+            prompt: lines(prompt),
+            footer: lines(1),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_panels_fill_the_screen_without_overlap() {
+        for (notice, prompt) in [(0, false), (0, true), (2, true), (99, false)] {
+            let panels = Panels::of(Size::new(80, 24), notice, prompt).unwrap();
+            let all = [
+                panels.header,
+                panels.notice,
+                panels.titles,
+                panels.rows,
+                panels.prompt,
+                panels.footer,
+            ];
+            let mut y = 0;
+            for panel in all {
+                assert_eq!((panel.x, panel.y, panel.width), (0, y, 80));
+                y += panel.height;
+            }
+            assert_eq!(y, 24);
+        }
+    }
+
+    #[test]
+    fn too_small_is_too_small() {
+        assert_eq!(Panels::of(Size::new(79, 24), 0, false), None);
+        assert_eq!(Panels::of(Size::new(80, 9), 0, false), None);
+        assert!(Panels::of(Size::new(80, 10), 99, true).is_some_and(|p| p.rows.height > 0));
+    }
+}

@@ -1,0 +1,38 @@
+//! The connections: those that are open, then those that ended.
+//!
+//! ```text
+//! STATE     AGE T     PID COMM     SADDR           DADDR           DPORT     TX     RX
+//! open    1m03s C   16266 wget     172.17.0.3      188.114.97.3      443      -      -
+//! ended   250ms A     812 nginx    172.17.0.3      10.0.0.9        40112  1.20K   310B
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::table;
+use crate::app::App;
+use crate::columns::Row;
+
+pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
+    let columns = table::place(titles, app);
+    table::titles(buffer, titles, &columns, app.theme().head);
+    let visible = app.visible();
+    let mut drawn = 0;
+    for (line, key) in table::lines(rows).zip(app.visible_connections()) {
+        if let Some(connection) = app.connection(key) {
+            let row = Row {
+                event: &connection.row,
+                connection: Some(connection),
+            };
+            table::row(buffer, line, &columns, row, app);
+        }
+        if visible.selected == Some(visible.top + drawn) {
+            table::select(buffer, line, app);
+        }
+        drawn += 1;
+    }
+    if drawn == 0 {
+        let (text, style) = super::header::nothing(app, "no connections yet", "no connections");
+        table::empty(buffer, rows, &text, style);
+    }
+}

@@ -1,0 +1,347 @@
+//! Screens as snapshots.
+
+use collector::filter::Filter;
+use collector::model::{
+    Batch, Comm, Event, EventType, Hello, HookKind, Limits, LossKind, Lost, NodeState, Origin,
+    Peer, PeerKind, Process, Reason, SourceState, TcpState, Timestamp, Update,
+};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Size;
+use ratatui::style::{Color, Modifier};
+use std::sync::Arc;
+
+use crate::action::Action;
+use crate::app::{App, Settings};
+use crate::columns::Choice;
+use crate::keymap;
+use crate::sample::{self, NOW};
+use crate::theme::{MONO, THEMES, Theme};
+
+/// A second after the events came, so that the rates show them.
+const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
+
+fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
+    let settings = Settings {
+        source: "host".into(),
+        filter: Filter::all(),
+        theme,
+        mouse: true,
+        columns: Choice::events::<&str>(&[], pods).unwrap(),
+        pods,
+        tz: TimeZone::UTC,
+        limits: Limits::default(),
+    };
+    App::new(settings, Size::new(width, height), NOW)
+}
+
+fn tell(app: &mut App, update: Update) {
+    let _ = app.update(Action::Update(update), NOW);
+}
+
+fn keys(app: &mut App, keys: &str) {
+    for c in keys.chars() {
+        let code = match c {
+            '\n' => KeyCode::Enter,
+            c => KeyCode::Char(c),
+        };
+        let event = crossterm::event::Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
+        if let Some(action) = keymap::resolve(&event, app.mode()) {
+            let _ = app.update(action, LATER);
+        }
+    }
+}
+
+fn screen(app: &mut App, width: u16, height: u16) -> Terminal<TestBackend> {
+    let _ = app.update(Action::Second, LATER);
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| super::draw(frame, app)).unwrap();
+    terminal
+}
+
+fn buffer(app: &mut App) -> Buffer {
+    screen(app, 80, 24).backend().buffer().clone()
+}
+
+fn hello() -> Update {
+    Update::Hello(Hello {
+        node: "host1".into(),
+        kernel: "6.12.9".into(),
+        accept_hook: Some(HookKind::Fexit),
+        seeded: 2,
+        ts: NOW,
+    })
+}
+
+fn at(event: Event, ms: i64) -> Event {
+    Event {
+        ts: Timestamp(event.ts.0 + ms * 1_000_000),
+        ..event
+    }
+}
+
+/// Two connections from before, a few that come and go, one that fails.
+fn story() -> Update {
+    let mut listener = sample::listed(22);
+    listener.remote.addr = "2001:db8:85a3:8d3:1319:8a2e:370:7348".parse().unwrap();
+    listener.local.addr = "2001:db8::1".parse().unwrap();
+    listener.process = Some(process(812, "sshd"));
+    let mut closing = sample::listed(40_112);
+    closing.state = Some(TcpState::CloseWait);
+    closing.process = None;
+
+    let mut accept = sample::connect(80);
+    accept.kind = Some(EventType::Accept);
+    accept.process = Some(process(4_194_303, "nginx: worker p"));
+    accept.remote.port = 51_034;
+    let mut refused = sample::connect(34_880);
+    refused.reason = Some(Reason::Refused);
+    refused.remote.port = 5_432;
+    let mut reset = sample::close(80);
+    reset.kind = Some(EventType::Unknown);
+    reset.reason = Some(Reason::ResetByPeer);
+    reset.process = accept.process.clone();
+    reset.remote.port = 51_034;
+    let mut connect = sample::connect(34_878);
+    connect.figures.lat_us = 1_423_u64.try_into().ok();
+    let mut close = sample::close(34_878);
+    close.figures.dur_us = 250_000_u64.try_into().ok();
+    close.figures.tx_bytes = 312_u64.try_into().ok();
+    close.figures.rx_bytes = 123_456_u64.try_into().ok();
+    close.figures.rtt_us = 880_u32.try_into().ok();
+    close.figures.retrans = 2_u32.try_into().ok();
+    sample::batch(vec![
+        listener,
+        closing,
+        connect,
+        at(accept, 2),
+        at(refused, 5),
+        at(reset, 90),
+        at(close, 250),
+    ])
+}
+
+fn process(pid: u32, comm: &str) -> Process {
+    Process {
+        pid,
+        tid: None,
+        uid: None,
+        gid: None,
+        comm: Comm::from_text(comm),
+    }
+}
+
+fn in_pod(event: Event) -> Event {
+    Event {
+        origin: Arc::new(Origin {
+            node: "worker-a-1.example.com".into(),
+            namespace: Some("shop".into()),
+            pod: Some("cart-7c9d8f6b5-x2x4q".into()),
+            container: Some("app".into()),
+        }),
+        peer: Some(Arc::new(Peer {
+            kind: PeerKind::Service,
+            namespace: Some("shop".into()),
+            name: "payments".into(),
+        })),
+        ..event
+    }
+}
+
+#[test]
+fn the_first_frame_says_what_is_awaited() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    assert_snapshot!(screen(&mut app, 80, 24).backend());
+}
+
+#[test]
+fn events_at_three_sizes() {
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        let mut app = app(width, height, &THEMES[0], false);
+        tell(&mut app, hello());
+        tell(&mut app, story());
+        let name = format!("events_{width}x{height}");
+        assert_snapshot!(name, screen(&mut app, width, height).backend());
+    }
+}
+
+#[test]
+fn events_of_pods() {
+    for (width, height) in [(80, 24), (200, 50)] {
+        let mut app = app(width, height, &THEMES[0], true);
+        let Update::Batch(batch) = story() else {
+            return;
+        };
+        let events = batch.events.into_iter().map(in_pod).collect();
+        tell(&mut app, sample::batch(events));
+        let name = format!("pods_{width}x{height}");
+        assert_snapshot!(name, screen(&mut app, width, height).backend());
+    }
+}
+
+#[test]
+fn connections_at_two_sizes() {
+    for (width, height) in [(80, 24), (200, 50)] {
+        let mut app = app(width, height, &THEMES[0], false);
+        tell(&mut app, hello());
+        tell(&mut app, story());
+        keys(&mut app, "2");
+        let name = format!("connections_{width}x{height}");
+        assert_snapshot!(name, screen(&mut app, width, height).backend());
+    }
+}
+
+#[test]
+fn loss_filter_and_pause_stand_in_the_header() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, hello());
+    tell(&mut app, story());
+    let lost = |kind, n| Lost { kind, n };
+    keys(&mut app, "/!reason:refused\nP");
+    tell(
+        &mut app,
+        Update::Batch(Batch {
+            node: "host1".into(),
+            events: vec![sample::connect(1), sample::connect(2)],
+            lost: vec![lost(LossKind::Ring, 1_200), lost(LossKind::Queue, 7)],
+        }),
+    );
+    let why = "the kernel has no BTF: CONFIG_DEBUG_INFO_BTF is off".to_owned();
+    tell(
+        &mut app,
+        Update::State(NodeState {
+            node: "host1".into(),
+            state: SourceState::Lost(why),
+        }),
+    );
+    assert_snapshot!(screen(&mut app, 80, 24).backend());
+}
+
+#[test]
+fn a_filter_for_pods_where_there_are_none_is_told_of() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, hello());
+    tell(&mut app, story());
+    let notice = |app: &mut App| {
+        screen(app, 80, 24)
+            .backend()
+            .to_string()
+            .contains("no pod or")
+    };
+    keys(&mut app, "/ns:shop");
+    assert!(notice(&mut app));
+    tell(&mut app, sample::batch(vec![in_pod(sample::connect(1))]));
+    assert!(!notice(&mut app));
+}
+
+#[test]
+fn an_error_stands_under_the_prompt_at_its_column() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, story());
+    keys(&mut app, "/comm:wget prot:443");
+    let terminal = screen(&mut app, 80, 24);
+    assert_snapshot!(terminal.backend());
+}
+
+#[test]
+fn a_prefix_shows_its_choices() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, story());
+    keys(&mut app, "tct");
+    assert_snapshot!(screen(&mut app, 80, 24).backend());
+}
+
+#[test]
+fn wide_shows_all_columns_whole_and_pans() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, story());
+    keys(&mut app, "w");
+    assert_snapshot!("wide", screen(&mut app, 80, 24).backend());
+    keys(&mut app, "llllll");
+    assert_snapshot!("wide_panned", screen(&mut app, 80, 24).backend());
+}
+
+#[test]
+fn help_at_two_sizes() {
+    for (width, height) in [(80, 24), (120, 40)] {
+        let mut app = app(width, height, &THEMES[0], false);
+        keys(&mut app, "?");
+        let name = format!("help_{width}x{height}");
+        assert_snapshot!(name, screen(&mut app, width, height).backend());
+    }
+}
+
+#[test]
+fn wide_characters_and_hostile_text_stay_in_their_cells() {
+    let mut app = app(80, 24, &THEMES[0], true);
+    let comms = [
+        "日本語サーバ",
+        "a\x1b[31mred\x1b[0m",
+        "\u{202e}drow",
+        "e\u{301}te\u{301}",
+        "👩\u{200d}👩\u{200d}👧",
+        "tab\there\r\n",
+        "",
+    ];
+    let events = comms.iter().zip(1..).map(|(comm, port)| {
+        let mut event = in_pod(sample::connect(port));
+        event.process = Some(process(u32::from(port), comm));
+        Arc::make_mut(&mut event.origin).pod = Some(format!("ポッド-{comm}-0123456789").into());
+        event
+    });
+    tell(&mut app, sample::batch(events.collect()));
+    let terminal = screen(&mut app, 80, 24);
+    assert_snapshot!(terminal.backend());
+    let cells = &terminal.backend().buffer().content;
+    assert!(
+        cells
+            .iter()
+            .all(|cell| !cell.symbol().contains(char::is_control))
+    );
+}
+
+#[test]
+fn without_colour_the_selection_and_the_failures_still_show() {
+    let mut app = app(80, 24, MONO, false);
+    tell(&mut app, hello());
+    tell(&mut app, story());
+    keys(&mut app, "k");
+    let buffer = buffer(&mut app);
+    for cell in &buffer.content {
+        assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
+    }
+    let reversed = |y| (0..80).all(|x| buffer[(x, y)].modifier.contains(Modifier::REVERSED));
+    let lines: Vec<u16> = (0..24).filter(|y| reversed(*y)).collect();
+    assert_eq!(lines, [10]);
+    let refused =
+        (0..24).find(|y| buffer[(67, *y)].symbol() == "r" && buffer[(69, *y)].symbol() == "f");
+    assert!(refused.is_some_and(|y| buffer[(67, y)].modifier.contains(Modifier::BOLD)));
+}
+
+#[test]
+fn a_terminal_that_is_too_small_is_told_what_is_needed() {
+    for (width, height) in [(79, 24), (40, 3), (9, 1), (1, 1)] {
+        let mut app = app(width, height, &THEMES[0], false);
+        tell(&mut app, story());
+        let terminal = screen(&mut app, width, height);
+        let text = terminal.backend().to_string();
+        assert!(
+            text.contains(&"tcpscope needs 80 x 10"[..usize::from(width.min(22)) - 1]),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_frame_that_is_smaller_than_the_state_thinks_does_no_harm() {
+    let mut app = app(200, 50, &THEMES[0], false);
+    tell(&mut app, story());
+    keys(&mut app, "/comm:wget pid:x");
+    for (width, height) in [(80, 10), (100, 12), (20, 2), (200, 11)] {
+        let _ = screen(&mut app, width, height);
+    }
+}

@@ -1,0 +1,288 @@
+//! The real program in a terminal of its own. The terminal answers no question, as a slow or a dumb
+//! one does: nothing may wait for an answer.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it goes wrong")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// Within this, whatever a test waits for must be there.
+const BOUND: Duration = Duration::from_secs(20);
+
+const CTRL_Z: &str = "\x1a";
+
+struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    input: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
+    /// All that was ever written to it.
+    written: Vec<u8>,
+}
+
+fn size(rows: u16, cols: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+impl Terminal {
+    /// Runs a program in a terminal of 24 lines of 80 cells.
+    fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let pair = native_pty_system().openpty(size(24, 80)).unwrap();
+        let mut command = CommandBuilder::new(program);
+        command.args(args);
+        command.env("TERM", "xterm-256color");
+        command.env_remove("NO_COLOR");
+        for (name, value) in env {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = reader.read(&mut bytes) {
+                if sender.send(bytes[..n].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            input: pair.master.take_writer().unwrap(),
+            master: pair.master,
+            child,
+            output,
+            screen: vt100::Parser::new(24, 80, 0),
+            written: Vec::new(),
+        }
+    }
+
+    fn tcpscope(env: &[(&str, &str)]) -> Self {
+        Self::run(env!("CARGO_BIN_EXE_tcpscope"), &["poll"], env)
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.input.write_all(keys.as_bytes()).unwrap();
+        self.input.flush().unwrap();
+    }
+
+    fn resize(&mut self, rows: u16, cols: u16) {
+        self.master.resize(size(rows, cols)).unwrap();
+        self.screen.screen_mut().set_size(rows, cols);
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) {
+        self.written.extend_from_slice(bytes);
+        self.screen.process(bytes);
+    }
+
+    /// Waits until the screen is as it should be.
+    fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + BOUND;
+        while !is_so(self) {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.take_in(&bytes),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no {what} on the screen:\n{}", self.text());
+                }
+            }
+        }
+    }
+
+    fn wait_for(&mut self, text: &str) {
+        self.wait(text, |t| t.text().contains(text));
+    }
+
+    fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        let kill = std::process::Command::new("kill")
+            .args(["-s", name, &pid])
+            .status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Waits for the end; the terminal must be as it was before.
+    fn end(mut self) -> ExitStatus {
+        let until = Instant::now() + BOUND;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "it does not end:\n{}", self.text());
+            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(10)) {
+                self.take_in(&bytes);
+            }
+        };
+        // What it wrote last is still on its way.
+        while let Ok(bytes) = self.output.recv_timeout(Duration::from_secs(1)) {
+            self.take_in(&bytes);
+        }
+        let screen = self.screen.screen();
+        assert!(!screen.alternate_screen(), "the screen is still its own");
+        assert!(!screen.hide_cursor(), "the cursor is still hidden");
+        assert!(!screen.bracketed_paste());
+        let mouse = screen.mouse_protocol_mode();
+        assert_eq!(mouse, vt100::MouseProtocolMode::None);
+        status
+    }
+
+    fn wrote(&self, bytes: &str) -> usize {
+        let mut windows = self.written.windows(bytes.len());
+        let mut count = 0;
+        while windows.any(|w| w == bytes.as_bytes()) {
+            count += 1;
+        }
+        count
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // This child only, by its id; it is gone already where the test went well.
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A connection on loopback, held open.
+fn connection() -> (TcpListener, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener, stream)
+}
+
+#[test]
+fn it_starts_filters_pauses_and_follows_the_size() {
+    let mut terminal = Terminal::tcpscope(&[]);
+    terminal.wait_for("tcpscope  1 events");
+    terminal.wait_for("live");
+
+    let (listener, stream) = connection();
+    let port = stream.local_addr().unwrap().port();
+    terminal.keys(&format!("/port:{port}"));
+    terminal.wait_for(&format!("/ port:{port}"));
+    terminal.keys("\r");
+    terminal.wait_for(&format!("filter port:{port}"));
+    let row = format!(" {} ", listener.local_addr().unwrap().port());
+    terminal.wait(&row, |t| t.text().contains(&row));
+
+    terminal.keys("P");
+    terminal.wait_for("PAUSED +");
+    terminal.keys("P");
+    terminal.wait_for("FOLLOW");
+
+    terminal.resize(30, 160);
+    terminal.wait_for("SPORT DPORT REASON");
+    terminal.resize(5, 20);
+    terminal.wait_for("tcpscope needs 80 x");
+    terminal.resize(24, 80);
+    terminal.wait_for("q quit");
+
+    terminal.keys("q");
+    assert_eq!(terminal.end().exit_code(), 0);
+}
+
+#[test]
+fn a_terminal_that_answers_nothing_is_asked_nothing() {
+    let mut terminal = Terminal::tcpscope(&[]);
+    terminal.wait_for("q quit");
+    // ^l draws everything again.
+    terminal.keys("\x0c");
+    terminal.wait("second frame", |t| t.wrote("tcpscope") == 2);
+    for query in [
+        "\x1b[6n",
+        "\x1b[c",
+        "\x1b[?u",
+        "\x1b[5n",
+        "\x1b[>c",
+        "\x1b]11;?",
+    ] {
+        assert_eq!(terminal.wrote(query), 0, "{query:?}");
+    }
+    terminal.keys("q");
+    assert_eq!(terminal.end().exit_code(), 0);
+}
+
+#[test]
+fn without_colour_the_selection_shows() {
+    // Open from before the start, so that there is a row.
+    let connection = connection();
+    let mut terminal = Terminal::tcpscope(&[("NO_COLOR", "1")]);
+    terminal.wait_for("before ");
+    terminal.keys("k");
+    let is_line = |screen: &vt100::Screen, y| {
+        (0..80).all(|x| screen.cell(y, x).is_some_and(vt100::Cell::inverse))
+    };
+    terminal.wait("selection", |t| {
+        (4..23).any(|y| is_line(t.screen.screen(), y))
+    });
+    let screen = terminal.screen.screen();
+    for (y, x) in (0..24).flat_map(|y| (0..80).map(move |x| (y, x))) {
+        let cell = screen.cell(y, x).unwrap();
+        assert_eq!(cell.fgcolor(), vt100::Color::Default);
+        assert_eq!(cell.bgcolor(), vt100::Color::Default);
+    }
+    drop(connection);
+    terminal.keys("q");
+    assert_eq!(terminal.end().exit_code(), 0);
+}
+
+#[test]
+fn signals_end_it_and_give_the_terminal_back() {
+    for (signal, status) in [("TERM", 0), ("INT", 0), ("HUP", 129)] {
+        let mut terminal = Terminal::tcpscope(&[]);
+        terminal.wait_for("q quit");
+        terminal.signal(signal);
+        assert_eq!(terminal.end().exit_code(), status, "{signal}");
+    }
+}
+
+#[test]
+fn a_shell_suspends_it_and_brings_it_back() {
+    let mut terminal = Terminal::run("sh", &["-i"], &[("PS1", "shell> "), ("ENV", "")]);
+    terminal.wait_for("shell>");
+    terminal.keys(concat!(env!("CARGO_BIN_EXE_tcpscope"), " poll\r"));
+    terminal.wait_for("q quit");
+    terminal.keys(CTRL_Z);
+    terminal.wait("shell", |t| !t.screen.screen().alternate_screen());
+    terminal.wait_for("Stopped");
+    assert!(!terminal.screen.screen().hide_cursor());
+    terminal.keys("fg\r");
+    terminal.wait("screen", |t| t.screen.screen().alternate_screen());
+    terminal.wait_for("q quit");
+    terminal.keys("?");
+    terminal.wait_for("Moving");
+    terminal.keys("q");
+    terminal.wait("shell", |t| !t.screen.screen().alternate_screen());
+    terminal.keys("exit 7\r");
+    assert_eq!(terminal.end().exit_code(), 7);
+}
+
+#[test]
+fn without_a_shell_it_comes_back_by_itself() {
+    let mut terminal = Terminal::tcpscope(&[]);
+    terminal.wait_for("q quit");
+    terminal.keys(CTRL_Z);
+    terminal.wait("second frame", |t| {
+        t.wrote("\x1b[?1049h") == 2 && t.text().contains("q quit")
+    });
+    terminal.keys("q");
+    assert_eq!(terminal.end().exit_code(), 0);
+}
