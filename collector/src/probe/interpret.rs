@@ -463,3 +463,6 @@ fn address(family: Family, bytes: [u8; 16]) -> IpAddr {
         Family::V6 => Ipv6Addr::from(bytes).to_canonical(),
     }
 }
+
+#[cfg(test)]
+mod tests;
