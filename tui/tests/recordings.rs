@@ -181,10 +181,10 @@ fn text_is_played_as_fast_as_it_can_be_unless_a_speed_is_given() {
     let dir = Dir::new();
     let text = dir.text("demo -o json --count 1 --record rec.jsonl");
     let mut event: Value = serde_json::from_str(lines(&text, "ev")[0]).unwrap();
-    let mut hour = String::new();
+    let mut hour = Vec::new();
     for hours in 0..3 {
         event["ts"] = format!("2026-01-02T0{hours}:00:00Z").into();
-        hour.push_str(&format!("{event}\n"));
+        writeln!(hour, "{event}").unwrap();
     }
     std::fs::write(dir.path("hours.jsonl"), hour).unwrap();
     let began = Instant::now();
@@ -241,7 +241,7 @@ fn the_screen_shows_the_demo_and_its_recording() {
     let rec = dir.path("rec.jsonl").display().to_string();
     on_screen(&["demo", "--record", &rec], "3 nodes  3 live");
     ends_well(Path::new(&rec));
-    on_screen(&["replay", &rec, "--speed", "max"], "ended");
+    on_screen(&["replay", &rec, "--speed", "max"], "3 nodes  0 live");
 }
 
 /// Runs the program in a terminal until the text is there, and then presses `q`.
