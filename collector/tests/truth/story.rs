@@ -313,6 +313,12 @@ fn strangers<'a>(events: &'a [Event], stories: &[Story]) -> Vec<&'a Event> {
         let (netns, local, remote) = story.key;
         told.entry((netns, remote, local)).or_default();
     }
+    // A peer without a port is one that was read too late.
+    for story in stories {
+        let (netns, local, remote) = story.key;
+        told.entry((netns, local, SocketAddr::new(remote.ip(), 0)))
+            .or_default();
+    }
     told.iter()
         .flat_map(|(key, n)| connections(events, key).into_iter().skip(*n).flatten())
         .collect()

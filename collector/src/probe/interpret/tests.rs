@@ -243,6 +243,42 @@ fn what_nobody_accepted_has_both_its_events_when_the_listener_closes() {
     assert_eq!(said.events[0].process, None);
 }
 
+/// The kernel forgets the peer's port when the listener closes, before it says so.
+#[test]
+fn what_was_reset_in_the_queue_keeps_its_peer() {
+    let reset = Record {
+        flags: flag::QUEUED,
+        start_ns: SECOND,
+        dport: 443,
+        ..end(ESTABLISHED, 0, 104)
+    };
+    let never = Record {
+        kind: kind::NEVER_ACCEPTED,
+        dport: 0,
+        err: 0,
+        ..reset
+    };
+    let said = Said::after([reset, never]);
+    let [("U", Phase::End, _), ("U", Phase::Open, None)] = said.story()[..] else {
+        panic!("{:?}", said.story());
+    };
+    assert_eq!(said.events[1].remote.port, 443);
+}
+
+/// Accepted by a call that no hook sees, and closed in order.
+#[test]
+fn what_sends_a_fin_had_been_opened() {
+    let queued = Record {
+        start_ns: SECOND,
+        ..fin(flag::QUEUED | flag::BOTH_WAYS)
+    };
+    let mut said = Said::after([queued]);
+    said.expire(u64::MAX);
+    let [("U", Phase::Open, None), ("X", Phase::End, _)] = said.story()[..] else {
+        panic!("{:?}", said.story());
+    };
+}
+
 #[test]
 fn what_had_sent_its_fin_before_the_start_had_ended_before() {
     let orphan = Record {
