@@ -84,7 +84,7 @@ fn btf_cookie(sk: Ptr) -> u64 {
 /// Without the type information the helper can't be called: the cookie if there is one, else a
 /// number that no cookie reaches.
 #[inline(always)]
-fn raw_cookie(sk: Ptr) -> u64 {
+pub fn raw_cookie(sk: Ptr) -> u64 {
     match read(sk, offset!(cookie)) {
         0 => now_ns() | 1 << 63,
         cookie => cookie,

@@ -158,6 +158,10 @@ pub enum Op {
         fd: Fd,
         times: u32,
     },
+    /// Reads so many bytes of nothing through `io_uring`.
+    UringRead {
+        bytes: usize,
+    },
     /// Accepts through `io_uring`.
     Uring {
         fd: Fd,

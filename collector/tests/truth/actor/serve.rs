@@ -138,6 +138,7 @@ impl Served<'_> {
                 times,
             } => burst(*domain, *addr, *times),
             Op::Serve { fd, times } => serve_burst(*fd, *times),
+            Op::UringRead { bytes } => uring::read(*bytes),
             Op::Uring { fd, how } => uring::accept(*fd, *how),
         }
     }
