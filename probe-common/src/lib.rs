@@ -49,8 +49,6 @@ pub mod flag {
     pub const ENDED: u16 = 1 << 9;
     /// Bytes were still not acknowledged: a time-out was one of retransmission.
     pub const UNACKED: u16 = 1 << 10;
-    /// A local port was never bound: no SYN was sent.
-    pub const UNBOUND: u16 = 1 << 11;
 }
 
 /// A process as it was at the moment of an event.
@@ -232,6 +230,8 @@ offsets! {
     srtt_us = "tcp_sock.srtt_us",
     /// Segments.
     total_retrans = "tcp_sock.total_retrans",
+    /// Segments in flight, the SYN among them.
+    packets_out = "tcp_sock.packets_out",
     /// First byte not acknowledged.
     snd_una = "tcp_sock.snd_una",
     /// Next byte to send.

@@ -173,7 +173,7 @@ impl Interpreter {
                 record.err
             };
             event.errno = NonZeroU16::new(errno);
-            event.reason = failed_connect(record, errno);
+            event.reason = failed_connect(errno);
         }
         self.send(event, out);
     }
@@ -364,12 +364,10 @@ fn ending_unknown(record: &Record, out: &mut Output<'_>) -> Event {
     event
 }
 
-fn failed_connect(record: &Record, errno: u16) -> Option<Reason> {
+fn failed_connect(errno: u16) -> Option<Reason> {
     match i32::from(errno) {
         libc::ECONNREFUSED => Some(Reason::Refused),
         libc::ETIMEDOUT => Some(Reason::Timeout),
-        // No local port was free: the application gave nothing up.
-        0 if record.flags & flag::UNBOUND != 0 => None,
         0 | libc::ECONNABORTED => Some(Reason::Aborted),
         errno if is_unreachable(errno) => Some(Reason::Unreachable),
         _ => None,

@@ -192,6 +192,18 @@ impl Story {
         self
     }
 
+    /// Its opening was before the tracer's start.
+    pub fn before(mut self) -> Self {
+        self.before = true;
+        self
+    }
+
+    /// Of the opening: it is not known when it began.
+    pub fn since_unknown(mut self) -> Self {
+        self.last(|row| row.began = None);
+        self
+    }
+
     /// Of the last row: by some thread of the process.
     pub fn by_any_thread(mut self) -> Self {
         self.last(|row| row.any_thread = true);

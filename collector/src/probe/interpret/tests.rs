@@ -206,18 +206,18 @@ fn endings_have_the_first_reason_that_holds() {
 #[test]
 fn failed_connects_say_why_or_nothing() {
     let cases = [
-        (111, 0, 0, Some(Reason::Refused)),
-        (110, 0, 0, Some(Reason::Timeout)),
-        (113, 0, 0, Some(Reason::Unreachable)),
-        (0, 0, 0, Some(Reason::Aborted)),
-        // No local port: nobody gave up, and no SYN was sent.
-        (0, 0, flag::UNBOUND, None),
+        (111, 0, Some(Reason::Refused)),
+        (110, 0, Some(Reason::Timeout)),
+        (113, 0, Some(Reason::Unreachable)),
+        (0, 113, Some(Reason::Unreachable)),
+        (0, 0, Some(Reason::Aborted)),
+        (5, 0, None),
     ];
-    for (err, err_soft, flags, reason) in cases {
+    for (err, err_soft, reason) in cases {
         let failed = Record {
             err,
             err_soft,
-            flags: flag::OWNED | flag::CLIENT | flags,
+            flags: flag::OWNED | flag::CLIENT,
             start_ns: SECOND,
             ..record(kind::CONNECT, SYN_SENT, CLOSE, 2 * SECOND)
         };

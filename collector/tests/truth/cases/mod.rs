@@ -9,6 +9,7 @@ mod owner;
 mod queue;
 mod reset;
 mod silence;
+mod space;
 
 /// A case and its name.
 pub type Named = (&'static str, fn(&Case) -> Fallible<()>);
@@ -29,6 +30,7 @@ const THEMES: &[&[Named]] = &[
     queue::CASES,
     reset::CASES,
     silence::CASES,
+    space::CASES,
 ];
 
 /// All of them.
