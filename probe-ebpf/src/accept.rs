@@ -13,6 +13,7 @@ use crate::set_state::{CLOSE, arg, raw_cookie};
 use crate::task::Current;
 
 const IPPROTO_TCP: u16 = 6;
+const IPPROTO_MPTCP: u16 = 262;
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
 
@@ -120,15 +121,23 @@ fn ring_file(ring: Ptr, layout: u32, slot: u32) -> Ptr {
     (word & !FLAGS) as Ptr
 }
 
-/// The socket of a file; null if it is a file of another kind.
+/// `mptcp_sock.first`: the subflow that it began with. 0 if the kernel has no MPTCP.
+#[unsafe(no_mangle)]
+static MPTCP_FIRST: u32 = 0;
+
+/// The TCP socket of a file; null if it is a file of another kind.
 #[inline(always)]
 fn socket_of(file: Ptr) -> Ptr {
     let mode: u16 = read(follow(file, offset!(f_inode)), offset!(i_mode));
     if file.is_null() || mode & S_IFMT != S_IFSOCK {
         return core::ptr::null();
     }
-    let socket = follow(file, offset!(private_data));
-    follow(socket, offset!(socket_sk))
+    let sk = follow(follow(file, offset!(private_data)), offset!(socket_sk));
+    let first = constant(&raw const MPTCP_FIRST) as usize;
+    if first != 0 && read::<u16>(sk, offset!(protocol)) == IPPROTO_MPTCP {
+        return follow(sk, first);
+    }
+    sk
 }
 
 /// Whether a socket is known to be the result of an accept.

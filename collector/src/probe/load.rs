@@ -85,6 +85,7 @@ impl Probes {
         let offsets = offsets(&kernel)?;
         let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
         let ring_offsets = ring_offsets(&kernel);
+        let mptcp_first = kernel.offset("mptcp_sock.first").unwrap_or_default();
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
         let mut ebpf = EbpfLoader::new()
@@ -93,6 +94,7 @@ impl Probes {
             .override_global("OFFSETS", &offsets[..], true)
             .override_global("COMPLETE_ARITY", &complete_arity, true)
             .override_global("RING_OFFSETS", &ring_offsets[..], true)
+            .override_global("MPTCP_FIRST", &mptcp_first, true)
             .map_max_entries("RING", options.buffer)
             .map_max_entries("SOCKS", options.max_sockets)
             .load(&object)

@@ -10,6 +10,7 @@ mod queue;
 mod reset;
 mod silence;
 mod space;
+mod special;
 
 /// A case and its name.
 pub type Named = (&'static str, fn(&Case) -> Fallible<()>);
@@ -31,6 +32,7 @@ const THEMES: &[&[Named]] = &[
     reset::CASES,
     silence::CASES,
     space::CASES,
+    special::CASES,
 ];
 
 /// All of them.
