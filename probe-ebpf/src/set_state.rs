@@ -84,7 +84,7 @@ fn btf_cookie(sk: Ptr) -> u64 {
 /// Without the type information the helper can't be called: the cookie if there is one, else a
 /// number that no cookie reaches.
 #[inline(always)]
-fn raw_cookie(sk: Ptr) -> u64 {
+pub fn raw_cookie(sk: Ptr) -> u64 {
     match read(sk, offset!(cookie)) {
         0 => now_ns() | 1 << 63,
         cookie => cookie,
@@ -287,19 +287,16 @@ fn closer(tracked: &mut Tracked) -> u16 {
 fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
     match old {
         SYN_SENT | SYN_RECV if tracked.flags & flag::CLIENT != 0 => {
-            let unbound = if read::<u16>(sk, offset!(sport)) == 0 {
-                flag::UNBOUND
-            } else {
-                0
-            };
-            let happened = Happened {
-                kind: kind::CONNECT,
-                ts_ns: now_ns(),
-                old_state: old,
-                new_state: CLOSE,
-                flags: unbound,
-            };
-            happened.send(sk, tracked, false);
+            if was_tried(sk) {
+                let happened = Happened {
+                    kind: kind::CONNECT,
+                    ts_ns: now_ns(),
+                    old_state: old,
+                    new_state: CLOSE,
+                    flags: 0,
+                };
+                happened.send(sk, tracked, false);
+            }
         }
         _ => end(sk, tracked, old),
     }
@@ -310,6 +307,16 @@ fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
     } else {
         let _ = SOCKS.remove(&key);
     }
+}
+
+/// Whether a failed connect has sent a SYN. `connect()` enters SYN_SENT before it looks for a local
+/// port, and fails with `EADDRNOTAVAIL` if there is none: that is no event, as when there is no
+/// route. Whatever fails later sets an error, or leaves the SYN in flight.
+#[inline(always)]
+fn was_tried(sk: Ptr) -> bool {
+    read::<u32>(sk, offset!(packets_out)) != 0
+        || read::<u32>(sk, offset!(err)) != 0
+        || read::<u32>(sk, offset!(err_soft)) != 0
 }
 
 #[inline(always)]

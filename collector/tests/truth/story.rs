@@ -192,6 +192,18 @@ impl Story {
         self
     }
 
+    /// Its opening was before the tracer's start.
+    pub fn before(mut self) -> Self {
+        self.before = true;
+        self
+    }
+
+    /// Of the opening: it is not known when it began.
+    pub fn since_unknown(mut self) -> Self {
+        self.last(|row| row.began = None);
+        self
+    }
+
     /// Of the last row: by some thread of the process.
     pub fn by_any_thread(mut self) -> Self {
         self.last(|row| row.any_thread = true);
@@ -312,6 +324,12 @@ fn strangers<'a>(events: &'a [Event], stories: &[Story]) -> Vec<&'a Event> {
         *told.entry(story.key).or_default() += 1;
         let (netns, local, remote) = story.key;
         told.entry((netns, remote, local)).or_default();
+    }
+    // A peer without a port is one that was read too late.
+    for story in stories {
+        let (netns, local, remote) = story.key;
+        told.entry((netns, local, SocketAddr::new(remote.ip(), 0)))
+            .or_default();
     }
     told.iter()
         .flat_map(|(key, n)| connections(events, key).into_iter().skip(*n).flatten())

@@ -9,6 +9,8 @@ mod owner;
 mod queue;
 mod reset;
 mod silence;
+mod space;
+mod special;
 
 /// A case and its name.
 pub type Named = (&'static str, fn(&Case) -> Fallible<()>);
@@ -29,6 +31,8 @@ const THEMES: &[&[Named]] = &[
     queue::CASES,
     reset::CASES,
     silence::CASES,
+    space::CASES,
+    special::CASES,
 ];
 
 /// All of them.
