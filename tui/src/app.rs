@@ -1,20 +1,33 @@
 //! What the screen shows, and the only place that changes it: [`App::update`].
 
+mod copy;
+mod export;
+mod marks;
+mod message;
+mod prompt;
 mod read;
 
-use collector::filter::{Filter, FilterError};
+use std::collections::VecDeque;
+
+use collector::filter::Filter;
 use collector::model::{Batch, Connection, Event, EventType, Limits, Store, Timestamp, Update};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
-use tui_input::{Input, InputRequest};
+use tui_input::InputRequest;
 
 use crate::action::{Action, Command, Effect, Side, Tab};
 use crate::columns::Choice;
 use crate::frozen::Frozen;
 use crate::help;
+use crate::job::{Done, Job};
 use crate::keymap::Key;
 use crate::theme::Theme;
-use crate::view::{ConnectionIndex, EventIndex, Home, Motion, Rows, Window};
+use crate::view::{ConnectionIndex, EventIndex, Home, Marks, Motion, Rows, Window};
+
+pub(crate) use self::copy::What;
+use self::export::Exporting;
+pub(crate) use self::message::{Message, Question, Tone};
+pub(crate) use self::prompt::{Asking, Prompt};
 
 /// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
 const PIECE: usize = 4_096;
@@ -64,20 +77,12 @@ impl Sieve {
     }
 }
 
-/// The filter prompt, while it is open.
-#[derive(Debug)]
-pub(crate) struct Prompt {
-    pub(crate) input: Input,
-    /// What is wrong with the text; the filter is then the last one that was right.
-    pub(crate) error: Option<FilterError>,
-    before: Filter,
-}
-
-/// A list and the window over it.
+/// A list, the window over it, and its marked rows.
 #[derive(Debug)]
 struct Pane<I: Rows> {
     index: I,
     window: Window<I::Key>,
+    marks: Marks<I::Key>,
 }
 
 /// The state of the screen.
@@ -90,6 +95,13 @@ pub(crate) struct App {
     connections: Pane<ConnectionIndex>,
     frozen: Option<Frozen>,
     prompt: Option<Prompt>,
+    /// What is answered with yes or no before anything else.
+    question: Option<Question>,
+    /// What is said until the next key.
+    message: Option<Message>,
+    exporting: Option<Exporting>,
+    /// What is to be done outside of the state.
+    jobs: VecDeque<Job>,
     /// The help is open, this many lines down.
     help: Option<usize>,
     begun: Option<Key>,
@@ -121,14 +133,20 @@ impl App {
             events: Pane {
                 index: EventIndex::new(sieve.is_open()),
                 window: Window::new(Home::End),
+                marks: Marks::default(),
             },
             connections: Pane {
                 index: ConnectionIndex::default(),
                 window: Window::new(Home::Start),
+                marks: Marks::default(),
             },
             sieve,
             frozen: None,
             prompt: None,
+            question: None,
+            message: None,
+            exporting: None,
+            jobs: VecDeque::new(),
             help: None,
             begun: None,
             wide: None,
@@ -154,6 +172,12 @@ impl App {
     }
 
     fn react(&mut self, action: Action) -> Effect {
+        if matches!(
+            action,
+            Action::Command(_) | Action::Begin(_) | Action::Edit(_) | Action::Paste(_)
+        ) {
+            self.message = None;
+        }
         match action {
             Action::Command(command) => {
                 self.begun = None;
@@ -178,6 +202,7 @@ impl App {
                 self.connections.index.touch();
             }
             Action::Over => self.over = true,
+            Action::Done(Done::Exported(outcome)) => self.exported(outcome),
             Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
@@ -200,47 +225,36 @@ impl App {
             Command::Pause => self.pause(),
             Command::Wide => self.wide = self.wide.is_none().then_some(0),
             Command::Pan(side) => self.pan(side),
-            Command::Filter => {
-                let text = self.sieve.filter.to_string();
-                self.prompt = Some(Prompt {
-                    input: Input::new(text),
-                    error: None,
-                    before: self.sieve.filter.clone(),
-                });
+            Command::Mark => self.mark(false),
+            Command::MarkRange => self.mark(true),
+            Command::Unmark => {
+                self.unmark();
             }
-            Command::Keep => self.prompt = self.prompt.take().filter(|p| p.error.is_some()),
+            Command::Filter => self.ask_filter(),
+            Command::Copy(what) => self.copy_selected(what),
+            Command::Export => self.ask_export(),
+            Command::Keep => self.keep(),
+            Command::Complete { forth } => self.complete(forth),
+            Command::Answer { yes } => self.answer(yes),
             Command::Back => self.back(),
             Command::Help => self.help = self.help.is_none().then_some(0),
             Command::Repaint => return Effect::Repaint,
             Command::Suspend => return Effect::Suspend,
-            Command::Quit => return Effect::Quit,
+            Command::Quit if self.may_quit() => return Effect::Quit,
+            Command::Quit => {}
         }
         Effect::Draw
     }
 
     /// Closes what is topmost.
     fn back(&mut self) {
-        if self.help.take().is_some() {
+        if self.help.take().is_some() || self.abandon() {
             return;
         }
-        let filter = self.prompt.take().map_or_else(Filter::all, |p| p.before);
-        self.set_filter(filter);
-    }
-
-    fn edit(&mut self, requests: impl IntoIterator<Item = InputRequest>) {
-        let Some(prompt) = &mut self.prompt else {
-            return;
-        };
-        for request in requests {
-            prompt.input.handle(request);
+        if self.sieve.filter.is_all() {
+            self.unmark();
         }
-        match Filter::parse(prompt.input.value()) {
-            Ok(filter) => {
-                prompt.error = None;
-                self.set_filter(filter);
-            }
-            Err(error) => prompt.error = Some(error),
-        }
+        self.set_filter(Filter::all());
     }
 
     fn set_filter(&mut self, filter: Filter) {
@@ -351,8 +365,12 @@ impl App {
             connections
                 .index
                 .make(store.connections(), self.now, passes);
+            let known = |key| store.connections().get(key).is_some();
+            connections.marks.forget_unless(known);
         }
         connections.window.settle(&connections.index);
+        self.settle_marks();
+        self.settle_export();
 
         if let Some(mut frozen) = self.frozen.take() {
             frozen.hold(self);

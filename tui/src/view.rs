@@ -2,8 +2,10 @@
 
 mod connections;
 mod index;
+mod marks;
 mod window;
 
 pub(crate) use connections::ConnectionIndex;
 pub(crate) use index::EventIndex;
+pub(crate) use marks::{MOST as MOST_MARKS, Marks};
 pub(crate) use window::{Home, Motion, Rows, Visible, Window};

@@ -8,6 +8,9 @@ use crate::app::App;
 use crate::columns::{Align, Column, Kind, Row};
 use crate::text;
 
+/// Stands at a marked row.
+const MARK: &str = "*";
+
 /// A column where it stands on the screen.
 pub(super) struct Placed {
     column: Column,
@@ -65,6 +68,14 @@ pub(super) fn row(buffer: &mut Buffer, line: Rect, columns: &[Placed], row: Row,
 fn is_open(row: Row) -> bool {
     use collector::model::ConnState;
     row.connection.is_some_and(|c| c.state == ConnState::Open)
+}
+
+/// Shows that a row is marked: behind its first cell, where otherwise nothing stands, so that no
+/// column moves for it.
+pub(super) fn mark(buffer: &mut Buffer, line: Rect, columns: &[Placed], app: &App) {
+    let Some(first) = columns.first() else { return };
+    let gap = (first.x + first.width).min(line.right().saturating_sub(1));
+    buffer.set_stringn(gap, line.y, MARK, 1, app.theme().note);
 }
 
 /// Lays the look of the selection over a row.
