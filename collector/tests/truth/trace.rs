@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use collector::model::{Event, Hello, HookKind, Lost, SourceState, Update};
+use collector::model::{Event, Hello, HookKind, LossKind, Lost, SourceState, Update};
 use collector::probe;
 use collector::source::{Stop, host};
 use tokio_stream::StreamExt;
@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(60);
 pub struct Log {
     pub events: Vec<Event>,
     pub lost: Vec<Lost>,
-    hello: Option<Hello>,
+    pub hello: Option<Hello>,
     over: Option<String>,
     /// What no stream of a tracer's may contain.
     wrong: Vec<String>,
@@ -52,6 +52,14 @@ impl Log {
     }
 }
 
+impl Log {
+    /// How much was lost so far, of one kind.
+    pub fn lost_by(&self, kind: LossKind) -> u64 {
+        let of_kind = self.lost.iter().filter(|lost| lost.kind == kind);
+        of_kind.map(|lost| lost.n).sum()
+    }
+}
+
 /// A running tracer.
 pub struct Tracer {
     shared: Arc<(Mutex<Log>, Condvar)>,
@@ -65,6 +73,14 @@ impl Tracer {
     /// # Errors
     /// Why it can't trace here, in its own words.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&probe::Options::default())
+    }
+
+    /// Starts one whose probes are loaded so, but for the hook for accepts.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(probe: &probe::Options) -> Result<Self, String> {
         let accept_hook = match std::env::var(HOOK) {
             Ok(word) => Some(
                 HookKind::ALL
@@ -77,7 +93,7 @@ impl Tracer {
         let options = host::Options {
             probe: probe::Options {
                 accept_hook,
-                ..probe::Options::default()
+                ..probe.clone()
             },
             node: "truth".into(),
             seed: true,
