@@ -1,5 +1,6 @@
 //! The tracer that is on trial, and all it has said so far.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,9 +25,17 @@ pub struct Log {
     /// What no stream of a tracer's may contain.
     wrong: Vec<String>,
     seq: u64,
+    /// How many events there are by network namespace, so that nobody has to count a hundred
+    /// thousand of them again for each batch.
+    by_netns: HashMap<u32, usize>,
 }
 
 impl Log {
+    /// How many events of one namespace there are.
+    pub fn count(&self, netns: u32) -> usize {
+        self.by_netns.get(&netns).copied().unwrap_or_default()
+    }
+
     fn take(&mut self, update: Update) {
         match update {
             Update::Hello(hello) => self.hello = Some(hello),
@@ -38,6 +47,9 @@ impl Log {
             Update::Batch(batch) => {
                 for event in &batch.events {
                     let Some(seq) = event.seq else { continue };
+                    if let Some(netns) = event.netns {
+                        *self.by_netns.entry(netns.get()).or_default() += 1;
+                    }
                     self.seq += 1;
                     if seq.get() != self.seq {
                         self.wrong

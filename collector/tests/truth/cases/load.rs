@@ -17,7 +17,7 @@ cases! { "load":
 }
 
 /// As long as it may take on an emulated processor.
-const BOUND: Duration = Duration::from_secs(120);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// The events of one namespace, by connection.
 fn of_netns(case: &Case, netns: u32) -> HashMap<ConnId, Vec<Event>> {
@@ -30,40 +30,40 @@ fn of_netns(case: &Case, netns: u32) -> HashMap<ConnId, Vec<Event>> {
     all
 }
 
-/// How many events of one namespace there are.
-fn count(events: &[Event], netns: u32) -> usize {
-    events
-        .iter()
-        .filter(|event| event.netns.is_some_and(|n| n.get() == netns))
-        .count()
-}
-
 /// Waits for so many events, and a little longer for more of them.
 fn wait_for(case: &Case, netns: u32, events: usize) -> Fallible<()> {
     let tracer = case.tracer();
-    let enough = tracer.wait_for(BOUND, |log| count(&log.events, netns) >= events);
+    let enough = tracer.wait_for(BOUND, |log| log.count(netns) >= events);
     case.expect(&[])?;
     let log = tracer.log();
-    let found = count(&log.events, netns);
+    let found = log.count(netns);
     if enough && found == events {
         return Ok(());
     }
+    let lost = format!("{:?}", log.lost);
+    drop(log);
+    let odd: Vec<_> = of_netns(case, netns)
+        .into_values()
+        .filter(|events| events.len() != 2)
+        .take(8)
+        .collect();
     failed(format!(
-        "{found} events instead of {events}; lost: {:?}",
-        log.lost
+        "{found} events instead of {events}; lost: {lost}; not two of a connection: {odd:#?}"
     ))
 }
 
 /// 50,000 connections: as many `C` and `A`, and twice as many endings, each with its opening.
+///
+/// In bursts that the ring holds: where all processors are busy with connections, the tracer may get
+/// no time to read them, and says how many it has lost. That is another case.
 fn bursts_from_several_processes(case: &Case) -> Fallible<()> {
+    const BURSTS: u32 = 10;
     const PROCESSES: u32 = 4;
-    const EACH: u32 = 12_500;
+    const EACH: u32 = 1_250;
     let mut first = Actor::start()?;
     first.does(Op::OwnNetwork)?;
     let netns = first.who().netns;
-    let mut servers = Vec::new();
-    let mut clients = Vec::new();
-    let mut pending = Vec::new();
+    let mut pairs = Vec::new();
     for _ in 0..PROCESSES {
         let (mut client, mut server) = Actor::pair()?;
         for actor in [&mut client, &mut server] {
@@ -72,31 +72,31 @@ fn bursts_from_several_processes(case: &Case) -> Fallible<()> {
             })?;
         }
         let listener = server.listens_with(V4, 4096, libc::IPPROTO_TCP)?;
-        let serving = server.begin(&Op::Serve {
-            fd: listener.fd,
-            times: EACH,
-        })?;
-        servers.push((server, serving));
-        clients.push((client, listener.addr));
+        pairs.push((client, server, listener));
     }
-    for (client, addr) in &mut clients {
-        pending.push(client.begin(&Op::Burst {
-            domain: libc::AF_INET,
-            addr: *addr,
-            times: EACH,
-        })?);
-    }
-    for ((client, _), pending) in clients.iter_mut().zip(pending) {
-        let done = client.finish(pending)?;
-        if done.result != Ok(EACH.into()) {
-            return failed(format!("{:?} connects worked", done.result));
+    for burst in 1..=BURSTS {
+        let mut pending = Vec::new();
+        for (client, server, listener) in &mut pairs {
+            let serving = server.begin(&Op::Serve {
+                fd: listener.fd,
+                times: EACH,
+            })?;
+            let connecting = client.begin(&Op::Burst {
+                domain: libc::AF_INET,
+                addr: listener.addr,
+                times: EACH,
+            })?;
+            pending.push((connecting, serving));
         }
+        for ((client, server, _), (connecting, serving)) in pairs.iter_mut().zip(pending) {
+            let done = client.finish(connecting)?;
+            if done.result != Ok(EACH.into()) {
+                return failed(format!("{:?} connects worked", done.result));
+            }
+            server.finish(serving)?.ok()?;
+        }
+        wait_for(case, netns, 4 * (burst * PROCESSES * EACH) as usize)?;
     }
-    for (mut server, serving) in servers {
-        server.finish(serving)?.ok()?;
-    }
-    let all = 4 * (PROCESSES * EACH) as usize;
-    wait_for(case, netns, all)?;
     let by_conn = of_netns(case, netns);
     for events in by_conn.values() {
         let [opening, ending] = &events[..] else {
