@@ -230,7 +230,7 @@ impl App {
             })
     }
 
-    /// There is something to catch up with: [`Action::CatchUp`] is wanted.
+    /// There is something to catch up with: `Action::CatchUp` is wanted.
     pub(crate) fn is_behind(&self) -> bool {
         self.events.index.is_behind() || self.export_is_behind()
     }
