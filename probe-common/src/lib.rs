@@ -218,6 +218,8 @@ offsets! {
     err_soft = "sock.sk_err_soft",
     /// `RCV_SHUTDOWN` and `SEND_SHUTDOWN`, one byte.
     shutdown = "sock.sk_shutdown",
+    /// `struct socket *`; null as long as nobody has accepted it, and once it is closed.
+    sk_socket = "sock.sk_socket",
     /// Network order; stays when the socket is closed.
     sport = "inet_sock.inet_sport",
     /// With retransmissions.

@@ -179,7 +179,8 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
             netns: netns(sk),
             ..Tracked::default()
         };
-        if SOCKS.insert(&key, &tracked, 0).is_err() {
+        // Unless it has ended already: then nothing more will be seen of it.
+        if state != CLOSE && SOCKS.insert(&key, &tracked, 0).is_err() {
             count_lost(lost::MAP);
         }
         happened.send(sk, &tracked, false);
@@ -191,7 +192,8 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
     if tracked.flags & flag::QUEUED == 0 {
         return 0;
     }
-    tracked.flags = tracked.flags & !flag::QUEUED | flag::OWNED;
+    // Its opening is this, also if it was in the queue at the start.
+    tracked.flags = tracked.flags & !(flag::QUEUED | flag::BEFORE) | flag::OWNED;
     tracked.opened_ns = now;
     tracked.task = current.identity();
     happened.send(sk, tracked, false);

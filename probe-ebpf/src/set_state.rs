@@ -201,7 +201,7 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
         _ if copy == Copy::First => {
             let mut tracked = Tracked {
                 conn: cookie(),
-                flags: flag::BEFORE,
+                flags: flag::BEFORE | still_queued(sk, old),
                 state: new,
                 netns: netns(sk),
                 ..Tracked::default()
@@ -216,6 +216,17 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
             }
         }
         _ => {}
+    }
+}
+
+/// Whether a socket from before the start, whose opening was not seen, waits in an accept queue.
+#[inline(always)]
+fn still_queued(sk: Ptr, old: u8) -> u16 {
+    let open = matches!(old, ESTABLISHED | CLOSE_WAIT);
+    if open && read::<Ptr>(sk, offset!(sk_socket)).is_null() {
+        flag::QUEUED
+    } else {
+        0
     }
 }
 
