@@ -22,8 +22,10 @@ pub(crate) enum Command {
     Pause,
     /// All columns at their full widths, or those that fit.
     Wide,
-    /// Move to the columns on that side.
-    Pan(Side),
+    /// Sort by the next column on that side.
+    Sort(Side),
+    /// Sort the other way round.
+    Invert,
     /// Open the filter prompt.
     Filter,
     /// Keep what was typed.
@@ -78,8 +80,8 @@ pub(crate) enum Action {
     Edit(InputRequest),
     /// Text was pasted at the prompt.
     Paste(String),
-    /// The mouse was pressed at a line of the screen.
-    Click { line: u16 },
+    /// The mouse was pressed at a cell of the screen.
+    Click { column: u16, line: u16 },
     /// The wheel moved by that many notches, down if positive.
     Wheel(isize),
     /// The terminal has another size.

@@ -72,8 +72,6 @@ pub(crate) enum When {
     Always,
     /// The rows are uncovered.
     Rows,
-    /// The rows are uncovered, and there are columns beyond the screen.
-    Wide,
     /// There is something that Esc closes.
     Closable,
     /// The prompt is open.
@@ -118,10 +116,11 @@ impl Binding {
 /// The bindings, under the titles that they have in the help.
 pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
     use Command::{
-        Back, Filter, Help, Keep, Move, NextTab, Pan, Pause, Quit, Repaint, Show, Suspend, Toggle,
+        Back, Filter, Help, Invert, Keep, Move, NextTab, Pause, Quit, Repaint, Show, Sort, Suspend,
+        Toggle,
     };
     use EventType::{Accept, Close, Connect, Unknown};
-    use When::{Always, Closable, Prompt, Rows, Wide};
+    use When::{Always, Closable, Prompt, Rows};
     [
         (
             "Moving",
@@ -172,7 +171,7 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
                     &[&[ch('G')], &[key(KeyCode::End)]],
                     Move(Motion::Last),
                     Always,
-                    "last row; follow new events",
+                    "last row; follow by TIME",
                 ),
             ],
         ),
@@ -218,18 +217,17 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
                 .footer("wide"),
                 bind(
                     &[&[key(KeyCode::Left)], &[ch('h')]],
-                    Pan(Side::Left),
-                    Wide,
-                    "wide: a column left",
-                )
-                .footer("left"),
+                    Sort(Side::Left),
+                    Rows,
+                    "sort by the column left",
+                ),
                 bind(
                     &[&[key(KeyCode::Right)], &[ch('l')]],
-                    Pan(Side::Right),
-                    Wide,
-                    "wide: a column right",
-                )
-                .footer("right"),
+                    Sort(Side::Right),
+                    Rows,
+                    "sort by the column right",
+                ),
+                bind(&[&[ch('i')]], Invert, Rows, "sort the other way round"),
             ],
         ),
         (
@@ -284,17 +282,11 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
 
 /// What the keys depend on.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a question of its own"
-)]
 pub(crate) struct Mode {
     /// The prompt is open.
     pub(crate) prompt: bool,
     /// Something covers the rows.
     pub(crate) covered: bool,
-    /// There are columns beyond the screen.
-    pub(crate) wide: bool,
     /// There is something that Esc closes.
     pub(crate) closable: bool,
     /// The key before, if it only means something with this one.
@@ -307,7 +299,6 @@ impl Mode {
             When::Prompt => self.prompt,
             When::Always => !self.prompt,
             When::Rows => !self.prompt && !self.covered,
-            When::Wide => !self.prompt && !self.covered && self.wide,
             When::Closable => !self.prompt && self.closable,
         }
     }
@@ -401,9 +392,10 @@ fn pointed(mouse: MouseEvent, mode: Mode) -> Option<Action> {
     match mouse.kind {
         MouseEventKind::ScrollDown => Some(Action::Wheel(1)),
         MouseEventKind::ScrollUp => Some(Action::Wheel(-1)),
-        MouseEventKind::Down(MouseButton::Left) if !mode.covered => {
-            Some(Action::Click { line: mouse.row })
-        }
+        MouseEventKind::Down(MouseButton::Left) if !mode.covered => Some(Action::Click {
+            column: mouse.column,
+            line: mouse.row,
+        }),
         _ => None,
     }
 }
@@ -426,14 +418,13 @@ mod tests {
     const ROWS: Mode = Mode {
         prompt: false,
         covered: false,
-        wide: false,
         closable: false,
         begun: None,
     };
 
     #[test]
     fn no_key_has_two_meanings_in_one_mode() {
-        for wide in [false, true] {
+        {
             for mode in [
                 ROWS,
                 Mode {
@@ -446,7 +437,6 @@ mod tests {
                 },
             ] {
                 let mode = Mode {
-                    wide,
                     closable: true,
                     ..mode
                 };
