@@ -1,26 +1,37 @@
 //! What the screen shows, and the only place that changes it: [`App::update`].
 
+mod copy;
+mod export;
+mod marks;
+mod message;
 mod panes;
+mod prompt;
 mod read;
 mod sorting;
 
-use collector::filter::{Filter, FilterError};
+use std::collections::VecDeque;
+
+use collector::filter::Filter;
 use collector::model::{Batch, Connection, Event, EventType, Limits, Store, Timestamp, Update};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
-use tui_input::{Input, InputRequest};
-
-use panes::{Pane, Scrolls};
+use tui_input::InputRequest;
 
 use crate::action::{Action, Command, Effect, Tab};
 use crate::columns::{Choice, Column, Row, newest};
 use crate::frozen::Frozen;
 use crate::help;
+use crate::job::{Done, Job};
 use crate::keymap::Key;
 use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Judge, Motion, Value};
 
-pub(crate) use sorting::By;
+pub(crate) use self::copy::What;
+use self::export::Exporting;
+pub(crate) use self::message::{Message, Question, Tone};
+use self::panes::{Pane, Scrolls};
+pub(crate) use self::prompt::{Asking, Prompt};
+pub(crate) use self::sorting::By;
 
 /// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
 const PIECE: usize = 4_096;
@@ -70,15 +81,6 @@ impl Sieve {
     }
 }
 
-/// The filter prompt, while it is open.
-#[derive(Debug)]
-pub(crate) struct Prompt {
-    pub(crate) input: Input,
-    /// What is wrong with the text; the filter is then the last one that was right.
-    pub(crate) error: Option<FilterError>,
-    before: Filter,
-}
-
 /// The state of the screen.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -91,6 +93,13 @@ pub(crate) struct App {
     sorts: [Option<By>; Tab::ALL.len()],
     frozen: Option<Frozen>,
     prompt: Option<Prompt>,
+    /// What is answered with yes or no before anything else.
+    question: Option<Question>,
+    /// What is said until the next key.
+    message: Option<Message>,
+    exporting: Option<Exporting>,
+    /// What is to be done outside of the state.
+    jobs: VecDeque<Job>,
     /// The help is open, this many lines down.
     help: Option<usize>,
     begun: Option<Key>,
@@ -125,6 +134,10 @@ impl App {
             sieve,
             frozen: None,
             prompt: None,
+            question: None,
+            message: None,
+            exporting: None,
+            jobs: VecDeque::new(),
             help: None,
             begun: None,
             wide: None,
@@ -150,6 +163,12 @@ impl App {
     }
 
     fn react(&mut self, action: Action) -> Effect {
+        if matches!(
+            action,
+            Action::Command(_) | Action::Begin(_) | Action::Edit(_) | Action::Paste(_)
+        ) {
+            self.message = None;
+        }
         match action {
             Action::Command(command) => {
                 self.begun = None;
@@ -173,6 +192,7 @@ impl App {
                 self.store.apply(update, self.now);
             }
             Action::Over => self.over = true,
+            Action::Done(Done::Exported(outcome)) => self.exported(outcome),
             Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
@@ -196,47 +216,36 @@ impl App {
             Command::Wide => self.wide = self.wide.is_none().then_some(0),
             Command::Sort(side) => self.sort_beside(side),
             Command::Invert => self.invert(),
-            Command::Filter => {
-                let text = self.sieve.filter.to_string();
-                self.prompt = Some(Prompt {
-                    input: Input::new(text),
-                    error: None,
-                    before: self.sieve.filter.clone(),
-                });
+            Command::Mark => self.mark(false),
+            Command::MarkRange => self.mark(true),
+            Command::Unmark => {
+                self.unmark();
             }
-            Command::Keep => self.prompt = self.prompt.take().filter(|p| p.error.is_some()),
+            Command::Filter => self.ask_filter(),
+            Command::Copy(what) => self.copy_selected(what),
+            Command::Export => self.ask_export(),
+            Command::Keep => self.keep(),
+            Command::Complete { forth } => self.complete(forth),
+            Command::Answer { yes } => self.answer(yes),
             Command::Back => self.back(),
             Command::Help => self.help = self.help.is_none().then_some(0),
             Command::Repaint => return Effect::Repaint,
             Command::Suspend => return Effect::Suspend,
-            Command::Quit => return Effect::Quit,
+            Command::Quit if self.may_quit() => return Effect::Quit,
+            Command::Quit => {}
         }
         Effect::Draw
     }
 
     /// Closes what is topmost.
     fn back(&mut self) {
-        if self.help.take().is_some() {
+        if self.help.take().is_some() || self.abandon() {
             return;
         }
-        let filter = self.prompt.take().map_or_else(Filter::all, |p| p.before);
-        self.set_filter(filter);
-    }
-
-    fn edit(&mut self, requests: impl IntoIterator<Item = InputRequest>) {
-        let Some(prompt) = &mut self.prompt else {
-            return;
-        };
-        for request in requests {
-            prompt.input.handle(request);
+        if self.sieve.filter.is_all() {
+            self.unmark();
         }
-        match Filter::parse(prompt.input.value()) {
-            Ok(filter) => {
-                prompt.error = None;
-                self.set_filter(filter);
-            }
-            Err(error) => prompt.error = Some(error),
-        }
+        self.set_filter(Filter::all());
     }
 
     fn set_filter(&mut self, filter: Filter) {
@@ -320,6 +329,9 @@ impl App {
         if self.tab == Tab::Connections {
             self.settle_connections();
         }
+        self.settle_marks();
+        self.settle_export();
+
         if let Some(mut frozen) = self.frozen.take() {
             frozen.hold(self);
             self.frozen = Some(frozen);
@@ -353,13 +365,18 @@ impl App {
             by: self.sorts[Tab::Connections as usize],
         };
         let all = self.store.connections();
-        let Pane { index, window } = &mut self.connections;
+        let Pane {
+            index,
+            window,
+            marks,
+        } = &mut self.connections;
         let mut moved = index.catch_up(all, PIECE, self.now, &judge);
         if self.frozen.is_none() {
             moved |= index.arrange(all, self.now, self.moved, &judge);
         }
         if moved {
             window.settle(index);
+            marks.forget_unless(|key| all.get(key).is_some());
         }
     }
 }

@@ -268,6 +268,11 @@ impl Choice {
         }
     }
 
+    /// The names of the columns, in their order.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|column| column.name).collect()
+    }
+
     /// All columns at the width in which everything fits, however wide that is together.
     pub(crate) fn wide(&self) -> Vec<(Column, u16)> {
         self.columns.iter().map(|c| (*c, c.max)).collect()

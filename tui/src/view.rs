@@ -2,11 +2,13 @@
 
 mod connections;
 mod index;
+mod marks;
 mod rank;
 mod sorted;
 mod window;
 
 pub(crate) use connections::{ConnectionIndex, Judge};
 pub(crate) use index::EventIndex;
+pub(crate) use marks::{MOST as MOST_MARKS, Marks};
 pub(crate) use rank::Value;
 pub(crate) use window::{Home, Motion, Rows, Visible, Window};

@@ -1,12 +1,13 @@
 //! Lists, each with the window over it.
 
-use crate::view::{Home, Motion, Rows, Visible, Window};
+use crate::view::{Home, Marks, Motion, Rows, Visible, Window};
 
-/// A list and the window over it.
+/// A list, the window over it, and its marked rows.
 #[derive(Debug)]
 pub(super) struct Pane<I: Rows> {
     pub(super) index: I,
     pub(super) window: Window<I::Key>,
+    pub(super) marks: Marks<I::Key>,
 }
 
 impl<I: Rows> Pane<I> {
@@ -14,6 +15,7 @@ impl<I: Rows> Pane<I> {
         Self {
             index,
             window: Window::new(home),
+            marks: Marks::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::{App, Prompt, Sieve};
 use crate::action::Tab;
 use crate::columns::{Choice, Moment};
 use crate::frozen::Frozen;
+use crate::job::Job;
 use crate::keymap::Mode;
 use crate::screen::Panels;
 use crate::text;
@@ -52,6 +53,11 @@ impl App {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// What is to be done next outside of the state.
+    pub(crate) fn next_job(&mut self) -> Option<Job> {
+        self.jobs.pop_front()
     }
 
     /// The panels, unless the terminal is too small.
@@ -108,16 +114,21 @@ impl App {
 
     pub(crate) fn mode(&self) -> Mode {
         Mode {
-            prompt: self.prompt.is_some(),
+            prompt: self.prompt.as_ref().map(Prompt::asks),
+            asked: self.question.is_some(),
             covered: self.help.is_some(),
-            closable: self.help.is_some() || !self.sieve.filter.is_all(),
+            closable: self.help.is_some() || !self.sieve.filter.is_all() || self.has_marks(),
             begun: self.begun,
         }
     }
 
     /// The columns of the view.
     pub(crate) fn choice(&self) -> &Choice {
-        match self.tab {
+        self.choice_of(self.tab)
+    }
+
+    pub(super) fn choice_of(&self, tab: Tab) -> &Choice {
+        match tab {
             Tab::Events => &self.event_columns,
             Tab::Connections => &self.connection_columns,
         }
@@ -206,7 +217,7 @@ impl App {
     /// There is something to catch up with: [`Action::CatchUp`] is wanted.
     pub(crate) fn is_behind(&self) -> bool {
         let filling = self.tab == Tab::Connections && self.connections.index.is_filling();
-        self.events.index.is_behind() || filling
+        self.events.index.is_behind() || filling || self.export_is_behind()
     }
 
     /// What is on the screen changes by the passing of time alone.

@@ -24,6 +24,9 @@ fn settings() -> Settings {
     }
 }
 
+mod export;
+mod marks;
+
 /// An app and its clock.
 struct Desk {
     app: App,
@@ -63,6 +66,18 @@ impl Desk {
         if let Some(action) = keymap::resolve(&event, self.app.mode()) {
             self.happen(action);
         }
+    }
+
+    fn ctrl(&mut self, c: char) {
+        let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        let event = crossterm::event::Event::Key(key);
+        if let Some(action) = keymap::resolve(&event, self.app.mode()) {
+            self.happen(action);
+        }
+    }
+
+    fn message(&self) -> &str {
+        self.app.message().map_or("", |message| &message.text)
     }
 
     /// Presses characters; a newline is Enter, an escape is Esc.

@@ -26,6 +26,9 @@ pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
             };
             table::row(buffer, line, &columns, row, app);
         }
+        if app.is_marked_connection(key) {
+            table::mark(buffer, line, &columns, app);
+        }
         if visible.selected == Some(visible.top + drawn) {
             table::select(buffer, line, app);
         }

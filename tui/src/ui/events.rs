@@ -31,6 +31,9 @@ pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
             let width = usize::from(line.width);
             buffer.set_stringn(line.x, line.y, gone, width, app.theme().faint);
         }
+        if app.is_marked_event(id) {
+            table::mark(buffer, line, &columns, app);
+        }
         if visible.selected == Some(visible.top + drawn) {
             table::select(buffer, line, app);
         }

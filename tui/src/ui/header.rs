@@ -175,6 +175,14 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
         let n = grouped(app.store().connections().untracked());
         part(format!("untracked {n}"), theme.bad);
     }
+    match app.marked() {
+        (0, 0) => {}
+        (n, 0) => part(format!("{} marked", grouped(n as u64)), theme.note),
+        (n, gone) => {
+            let [n, gone] = [n as u64, gone].map(grouped);
+            part(format!("{n} marked, {gone} gone"), theme.note);
+        }
+    }
     let (shown, total) = app.shown_of_total();
     let [shown, total] = [shown, total].map(|n| grouped(n as u64));
     part(format!("{shown}/{total}"), Style::new());

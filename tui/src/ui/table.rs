@@ -8,6 +8,9 @@ use crate::app::{App, By};
 use crate::columns::{Align, Kind, Placed, Row, placed};
 use crate::text;
 
+/// Stands at a marked row.
+const MARK: &str = "*";
+
 /// Where the columns of the view stand in an area.
 pub(super) fn place(area: Rect, app: &App) -> Vec<Placed> {
     let mut columns = placed(app.choice(), app.wide(), area.width);
@@ -63,6 +66,14 @@ pub(super) fn row(buffer: &mut Buffer, line: Rect, columns: &[Placed], row: Row,
 fn is_open(row: Row) -> bool {
     use collector::model::ConnState;
     row.connection.is_some_and(|c| c.state == ConnState::Open)
+}
+
+/// Shows that a row is marked: behind its first cell, where otherwise nothing stands, so that no
+/// column moves for it.
+pub(super) fn mark(buffer: &mut Buffer, line: Rect, columns: &[Placed], app: &App) {
+    let Some(first) = columns.first() else { return };
+    let gap = (first.x + first.width).min(line.right().saturating_sub(1));
+    buffer.set_stringn(gap, line.y, MARK, 1, app.theme().note);
 }
 
 /// Lays the look of the selection over a row.
