@@ -101,6 +101,11 @@ fn again(cookie: u64, now_ns: u64) -> u64 {
 #[inline(always)]
 fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> u64) -> i32 {
     let (old, new) = (old as u8, new as u8);
+    // `tcp_close()` after `shutdown()` sets FIN_WAIT1 and the like once more: the FIN is another
+    // call's, and often another process's.
+    if old == new {
+        return 0;
+    }
     // Listeners, and children of listeners that have no handshake yet.
     if old == LISTEN || new == LISTEN || read::<u16>(sk, offset!(protocol)) != IPPROTO_TCP {
         return 0;

@@ -335,7 +335,7 @@ impl Column {
         let own: Option<Cow<str>> = match self.kind {
             Kind::Time if event.kind.is_none() => Some("before".into()),
             Kind::Time => time(event.ts, width, at.tz).map(Cow::from),
-            Kind::State => row.connection.map(|c| state(c.state).into()),
+            Kind::State => row.connection.map(|c| c.state.word().into()),
             Kind::Age => row.connection.and_then(|c| age(c, at.now)).map(Cow::from),
             Kind::Reason if event.reason.is_none() => event.state.map(|s| s.name().into()),
             Kind::Type | Kind::Reason | Kind::Address | Kind::Plain => {
@@ -364,15 +364,6 @@ fn age(connection: &Connection, now: Timestamp) -> Option<String> {
         ConnState::Open | ConnState::Unsure => format::age(us),
         ConnState::Ended | ConnState::Failed => collector::format::duration(us),
     })
-}
-
-fn state(state: ConnState) -> &'static str {
-    match state {
-        ConnState::Open => "open",
-        ConnState::Unsure => "unsure",
-        ConnState::Ended => "ended",
-        ConnState::Failed => "failed",
-    }
 }
 
 #[cfg(test)]

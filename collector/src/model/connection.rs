@@ -28,6 +28,22 @@ pub enum ConnState {
     Failed,
 }
 
+impl ConnState {
+    /// All states, in the order of a life.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Unsure, Self::Ended, Self::Failed];
+
+    /// The word in JSON and in the `STATE` column of connections.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Unsure => "unsure",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct Connection {

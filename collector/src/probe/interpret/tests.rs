@@ -1,0 +1,302 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use probe_common::{Record, Task, flag, kind};
+use proptest::prelude::*;
+
+use super::{Clock, Interpreter, Origins, Output};
+use crate::model::{ConnId, Event, EventType, Family, Figures, Origin, Phase, Reason, Timestamp};
+
+const ESTABLISHED: u8 = 1;
+const SYN_SENT: u8 = 2;
+const FIN_WAIT1: u8 = 4;
+const FIN_WAIT2: u8 = 5;
+const CLOSE: u8 = 7;
+const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+const SECOND: u64 = 1_000_000_000;
+
+struct NoNames;
+
+impl Origins for NoNames {
+    fn origin(&mut self, _cgroup: u64) -> Arc<Origin> {
+        Arc::default()
+    }
+}
+
+/// What an interpreter has said so far.
+#[derive(Default)]
+struct Said {
+    interpreter: Interpreter,
+    events: Vec<Event>,
+}
+
+impl Said {
+    fn with<T>(&mut self, f: impl FnOnce(&mut Interpreter, &mut Output<'_>) -> T) -> T {
+        let mut out = Output {
+            events: &mut self.events,
+            origins: &mut NoNames,
+            clock: Clock::with_offset(0),
+        };
+        f(&mut self.interpreter, &mut out)
+    }
+
+    fn after(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut said = Self::default();
+        for record in records {
+            said.hear(record);
+        }
+        said
+    }
+
+    fn hear(&mut self, record: Record) {
+        self.with(|interpreter, out| interpreter.record(record, out));
+    }
+
+    fn expire(&mut self, now_ns: u64) {
+        self.with(|interpreter, out| interpreter.expire(now_ns, out));
+    }
+
+    /// Type, phase and reason of each event.
+    fn story(&self) -> Vec<(&'static str, Phase, Option<Reason>)> {
+        let line = |event: &Event| Some((event.kind?.letter(), event.phase?, event.reason));
+        self.events.iter().filter_map(line).collect()
+    }
+}
+
+/// A record of an owned IPv4 connection, opened at one second.
+fn record(kind: u8, old_state: u8, new_state: u8, ts_ns: u64) -> Record {
+    Record {
+        kind,
+        old_state,
+        new_state,
+        ts_ns,
+        conn: 7,
+        opened_ns: SECOND,
+        family: 2,
+        flags: flag::OWNED,
+        task: Task {
+            pid: 42,
+            ..Task::default()
+        },
+        ..Record::default()
+    }
+}
+
+fn fin(flags: u16) -> Record {
+    Record {
+        sent: 10,
+        unsent: 5,
+        flags: flag::OWNED | flag::FIN_SENT | flags,
+        ..record(kind::FIN, ESTABLISHED, FIN_WAIT1, 2 * SECOND)
+    }
+}
+
+fn end(old_state: u8, flags: u16, err: u16) -> Record {
+    Record {
+        sent: 15,
+        received: 3,
+        err,
+        flags: flag::OWNED | flags,
+        ..record(kind::END, old_state, CLOSE, 2 * SECOND + 500)
+    }
+}
+
+#[test]
+fn an_ending_waits_for_its_final_figures_and_keeps_its_time() {
+    let mut said = Said::after([fin(flag::BOTH_WAYS)]);
+    assert_eq!(said.story(), []);
+    said.hear(end(FIN_WAIT2, flag::FIN_SENT, 0));
+    assert_eq!(said.story(), [("X", Phase::End, Some(Reason::FinLocal))]);
+    let event = &said.events[0];
+    assert_eq!(event.ts, Timestamp(2_000_000_000));
+    assert_eq!(event.figures.tx_bytes.unwrap().get(), 15);
+    assert_eq!(event.figures.rx_bytes.unwrap().get(), 3);
+    assert_eq!(event.figures.dur_us.unwrap().get(), 1_000_000);
+}
+
+#[test]
+fn after_a_second_what_is_queued_counts_as_sent_and_the_end_says_nothing_more() {
+    let mut said = Said::after([fin(flag::BOTH_WAYS)]);
+    assert_eq!(said.interpreter.next_due_ns(), Some(3 * SECOND));
+    said.expire(3 * SECOND - 1);
+    assert_eq!(said.events.len(), 0);
+    said.expire(3 * SECOND);
+    assert_eq!(said.events[0].figures.tx_bytes.unwrap().get(), 15);
+    said.hear(end(FIN_WAIT2, flag::FIN_SENT, 0));
+    assert_eq!(said.events.len(), 1);
+}
+
+#[test]
+fn one_way_closed_has_not_ended() {
+    let mut said = Said::after([fin(0)]);
+    said.expire(u64::MAX);
+    assert_eq!(said.story(), []);
+    assert_eq!(said.interpreter.half_closed()[0].conn, ConnId(7));
+    said.with(Interpreter::finish);
+    assert_eq!(said.story(), []);
+}
+
+#[test]
+fn closed_the_other_way_later_it_has_ended_at_its_fin() {
+    let mut said = Said::after([fin(0)]);
+    let so_far = Figures {
+        tx_bytes: nonmax::NonMaxU64::new(12),
+        rx_bytes: nonmax::NonMaxU64::new(9),
+        ..Figures::default()
+    };
+    said.interpreter
+        .closed_both_ways(ConnId(7), &so_far, 5 * SECOND);
+    assert!(said.interpreter.half_closed().is_empty());
+    said.expire(6 * SECOND);
+    let event = &said.events[0];
+    assert_eq!(event.ts, Timestamp(2_000_000_000));
+    // 12 were sent by then, and 3 of the 5 that had been queued still were.
+    assert_eq!(event.figures.tx_bytes.unwrap().get(), 15);
+    assert_eq!(event.figures.rx_bytes.unwrap().get(), 9);
+}
+
+#[test]
+fn a_reset_of_a_half_closed_connection_is_the_peers_doing() {
+    let said = Said::after([fin(0), end(FIN_WAIT2, flag::FIN_SENT, 104)]);
+    assert_eq!(said.story(), [("U", Phase::End, Some(Reason::ResetByPeer))]);
+}
+
+#[test]
+fn a_reset_after_close_changes_nothing_about_who_ended_it() {
+    let said = Said::after([
+        fin(flag::BOTH_WAYS),
+        end(FIN_WAIT1, flag::FIN_SENT | flag::BOTH_WAYS, 104),
+    ]);
+    assert_eq!(said.story(), [("X", Phase::End, Some(Reason::FinLocal))]);
+}
+
+#[test]
+fn endings_have_the_first_reason_that_holds() {
+    let killed = Record {
+        flags: flag::OWNED | flag::FIN_SENT | flag::BOTH_WAYS | flag::KILLED,
+        ..record(kind::FIN, CLOSE_WAIT, LAST_ACK, 2 * SECOND)
+    };
+    let remote = Record {
+        flags: killed.flags & !flag::KILLED,
+        ..killed
+    };
+    let last = end(LAST_ACK, flag::FIN_SENT, 0);
+    let cases: [(&[Record], Reason); 8] = [
+        (&[killed, last], Reason::Killed),
+        (&[remote, last], Reason::FinRemote),
+        (&[end(ESTABLISHED, 0, 0)], Reason::ResetSent),
+        (&[end(ESTABLISHED, flag::KILLED, 0)], Reason::Killed),
+        (&[end(ESTABLISHED, 0, 104)], Reason::ResetByPeer),
+        (&[end(CLOSE_WAIT, 0, 32)], Reason::ResetByPeer),
+        (&[end(ESTABLISHED, flag::UNACKED, 110)], Reason::Timeout),
+        (&[end(ESTABLISHED, 0, 110)], Reason::Keepalive),
+    ];
+    for (records, reason) in cases {
+        let said = Said::after(records.iter().copied());
+        let [(letter, Phase::End, Some(said_reason))] = said.story()[..] else {
+            panic!("{:?}", said.story());
+        };
+        assert_eq!(said_reason, reason);
+        let by_process = records[records.len() - 1].err == 0;
+        assert_eq!(letter, if by_process { "X" } else { "U" });
+    }
+}
+
+#[test]
+fn failed_connects_say_why_or_nothing() {
+    let cases = [
+        (111, 0, 0, Some(Reason::Refused)),
+        (110, 0, 0, Some(Reason::Timeout)),
+        (113, 0, 0, Some(Reason::Unreachable)),
+        (0, 0, 0, Some(Reason::Aborted)),
+        // No local port: nobody gave up, and no SYN was sent.
+        (0, 0, flag::UNBOUND, None),
+    ];
+    for (err, err_soft, flags, reason) in cases {
+        let failed = Record {
+            err,
+            err_soft,
+            flags: flag::OWNED | flag::CLIENT | flags,
+            start_ns: SECOND,
+            ..record(kind::CONNECT, SYN_SENT, CLOSE, 2 * SECOND)
+        };
+        let said = Said::after([failed]);
+        assert_eq!(said.story(), [("C", Phase::Open, reason)]);
+        assert_eq!(said.events[0].figures.lat_us.unwrap().get(), SECOND / 1000);
+    }
+}
+
+#[test]
+fn what_nobody_accepted_has_both_its_events_when_the_listener_closes() {
+    let closed = Record {
+        flags: flag::QUEUED,
+        start_ns: SECOND,
+        ..end(ESTABLISHED, 0, 0)
+    };
+    let said = Said::after([closed]);
+    let [(a, Phase::Open, None), (b, Phase::End, reason)] = said.story()[..] else {
+        panic!("{:?}", said.story());
+    };
+    assert_eq!((a, b, reason), ("U", "U", Some(Reason::ResetSent)));
+    assert_eq!(said.events[0].ts, Timestamp(1_000_000_000));
+    assert_eq!(said.events[0].process, None);
+}
+
+#[test]
+fn what_had_sent_its_fin_before_the_start_had_ended_before() {
+    let orphan = Record {
+        flags: flag::BEFORE,
+        ..end(FIN_WAIT2, 0, 0)
+    };
+    assert_eq!(Said::after([orphan]).story(), []);
+    let half_closed = end(FIN_WAIT2, flag::BEFORE, 0);
+    assert_eq!(
+        Said::after([half_closed]).story(),
+        [("X", Phase::End, Some(Reason::FinLocal))]
+    );
+}
+
+#[test]
+fn a_mapped_address_is_shown_as_ipv4_and_the_family_kept() {
+    let mapped = Record {
+        family: 10,
+        saddr: Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets(),
+        daddr: Ipv6Addr::LOCALHOST.octets(),
+        ..record(kind::ACCEPT, ESTABLISHED, ESTABLISHED, SECOND)
+    };
+    let said = Said::after([mapped]);
+    let event = &said.events[0];
+    assert_eq!(event.kind, Some(EventType::Accept));
+    assert_eq!(event.local.addr, Ipv4Addr::LOCALHOST);
+    assert_eq!(event.remote.addr, Ipv6Addr::LOCALHOST);
+    assert_eq!((event.ip_version(), event.family), (4, Family::V6));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20)) {
+        let mut said = Said::default();
+        for bytes in &pieces {
+            said.with(|interpreter, out| interpreter.bytes(bytes, out));
+        }
+        said.expire(u64::MAX);
+    }
+
+    /// Whatever record comes, of whatever bytes, each has at most the events of one connection.
+    #[test]
+    fn any_record_is_said_or_counted(mut bytes in prop::collection::vec(any::<u8>(), size_of::<Record>()), known in 1_u8..=6) {
+        // The kind and the states, so that more than one in a million gets past the first check.
+        let at = std::mem::offset_of!(Record, kind);
+        bytes[at] = known;
+        bytes[at + 1] = bytes[at + 1] % 12 + 1;
+        bytes[at + 2] = bytes[at + 2] % 12 + 1;
+        let family = std::mem::offset_of!(Record, family);
+        bytes[family..family + 2].copy_from_slice(&2_u16.to_ne_bytes());
+        let mut said = Said::default();
+        said.with(|interpreter, out| interpreter.bytes(&bytes, out));
+        prop_assert_eq!(said.interpreter.take_malformed(), 0);
+        said.with(Interpreter::finish);
+        prop_assert!(said.events.len() <= 2);
+    }
+}

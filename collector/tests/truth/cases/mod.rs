@@ -1,0 +1,37 @@
+//! The cases, a file per theme.
+
+use crate::case::{Case, Fallible};
+
+mod accept;
+mod connect;
+mod ending;
+mod owner;
+mod queue;
+mod reset;
+mod silence;
+
+/// A case and its name.
+pub type Named = (&'static str, fn(&Case) -> Fallible<()>);
+
+/// Names the cases of a theme by their functions.
+macro_rules! cases {
+    ($theme:literal: $($case:ident,)*) => {
+        pub const CASES: &[super::Named] = &[$((concat!($theme, "::", stringify!($case)), $case),)*];
+    };
+}
+use cases;
+
+const THEMES: &[&[Named]] = &[
+    accept::CASES,
+    connect::CASES,
+    ending::CASES,
+    owner::CASES,
+    queue::CASES,
+    reset::CASES,
+    silence::CASES,
+];
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = Named> {
+    THEMES.iter().copied().flatten().copied()
+}

@@ -1,0 +1,175 @@
+//! The tracer that is on trial, and all it has said so far.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use collector::model::{Event, Hello, HookKind, Lost, SourceState, Update};
+use collector::probe;
+use collector::source::{Stop, host};
+use tokio_stream::StreamExt;
+
+/// Forces one of the hooks for accepts.
+const HOOK: &str = "TCPSCOPE_ACCEPT_HOOK";
+/// Loading takes long where the processor is emulated.
+const START: Duration = Duration::from_secs(60);
+
+/// Everything that one tracer has said.
+#[derive(Default)]
+pub struct Log {
+    pub events: Vec<Event>,
+    pub lost: Vec<Lost>,
+    hello: Option<Hello>,
+    over: Option<String>,
+    /// What no stream of a tracer's may contain.
+    wrong: Vec<String>,
+    seq: u64,
+}
+
+impl Log {
+    fn take(&mut self, update: Update) {
+        match update {
+            Update::Hello(hello) => self.hello = Some(hello),
+            Update::State(node) => match node.state {
+                SourceState::Lost(why) => self.over = Some(why),
+                SourceState::Ended => self.over = Some("ended".into()),
+                SourceState::Connecting | SourceState::Live => {}
+            },
+            Update::Batch(batch) => {
+                for event in &batch.events {
+                    let Some(seq) = event.seq else { continue };
+                    self.seq += 1;
+                    if seq.get() != self.seq {
+                        self.wrong
+                            .push(format!("seq {seq} instead of {}", self.seq));
+                        self.seq = seq.get();
+                    }
+                }
+                self.events.extend(batch.events);
+                self.lost.extend(batch.lost);
+            }
+        }
+    }
+}
+
+/// A running tracer.
+pub struct Tracer {
+    shared: Arc<(Mutex<Log>, Condvar)>,
+    stop: Stop,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Tracer {
+    /// Starts one, and waits until its hooks are attached.
+    ///
+    /// # Errors
+    /// Why it can't trace here, in its own words.
+    pub fn start() -> Result<Self, String> {
+        let accept_hook = match std::env::var(HOOK) {
+            Ok(word) => Some(
+                HookKind::ALL
+                    .into_iter()
+                    .find(|kind| kind.word() == word)
+                    .ok_or(format!("{HOOK} is {word:?}"))?,
+            ),
+            Err(_) => None,
+        };
+        let options = host::Options {
+            probe: probe::Options {
+                accept_hook,
+                ..probe::Options::default()
+            },
+            node: "truth".into(),
+            seed: true,
+        };
+        let stop = Stop::default();
+        let mut updates = host::start(options, stop.clone());
+        let shared = Arc::new((Mutex::new(Log::default()), Condvar::new()));
+        let log = shared.clone();
+        let reader = std::thread::Builder::new()
+            .name("reader".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build();
+                let Ok(runtime) = runtime else { return };
+                runtime.block_on(async {
+                    while let Some(update) = updates.next().await {
+                        lock(&log.0).take(update);
+                        log.1.notify_all();
+                    }
+                });
+            })
+            .map_err(|e| e.to_string())?;
+        let tracer = Self {
+            shared,
+            stop,
+            reader: Some(reader),
+        };
+        let started = |log: &Log| log.hello.is_some() || log.over.is_some();
+        tracer.wait_for(START, started);
+        let log = tracer.log();
+        match (&log.hello, &log.over) {
+            (Some(_), None) => {}
+            (_, Some(why)) => return Err(why.clone()),
+            (None, None) => return Err(format!("no word of it within {START:?}")),
+        }
+        drop(log);
+        Ok(tracer)
+    }
+
+    /// The one that all cases of this process share.
+    pub fn shared() -> Result<&'static Self, String> {
+        static TRACER: OnceLock<Result<Tracer, String>> = OnceLock::new();
+        TRACER
+            .get_or_init(Self::start)
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    pub fn log(&self) -> MutexGuard<'_, Log> {
+        lock(&self.shared.0)
+    }
+
+    /// Waits until something is true of what it has said; whether it became so in time.
+    pub fn wait_for(&self, bound: Duration, condition: impl Fn(&Log) -> bool) -> bool {
+        let deadline = Instant::now() + bound;
+        let mut log = self.log();
+        loop {
+            if condition(&log) {
+                return true;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            log = self
+                .shared
+                .1
+                .wait_timeout(log, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Asks it to come to its end, and waits: what it held back is in the log then.
+    pub fn finish(&self) {
+        self.stop.request();
+        self.wait_for(Duration::from_secs(10), |log| log.over.is_some());
+    }
+
+    /// What can be said without knowing what happened.
+    pub fn contradictions(&self) -> Vec<String> {
+        self.log().wrong.clone()
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        self.finish();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
