@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use collector::filter::{Filter, FilterError};
 use collector::model::HookKind;
+use collector::source::replay::Speed;
 use collector::units;
 use unicode_width::UnicodeWidthStr;
 
@@ -19,7 +21,10 @@ Examples:
   tcpscope --filter 'port:443 reason:refused,timeout curl'
   tcpscope -o json --duration 10s | jq -r 'select(.t==\"ev\").comm' | sort | uniq -c
   tcpscope --snapshot -o csv > open.csv        the sockets that are open now
+  tcpscope --record rec.jsonl                  watch, and keep what is seen
+  tcpscope replay rec.jsonl --speed 4x         see it again, filtered otherwise if you like
   tcpscope poll                                without privileges, with less to tell
+  tcpscope demo                                a cluster that is not there, for a first look
 
 Needs root, or CAP_BPF and CAP_PERFMON; `tcpscope check` says what is missing.
 Exit status: 0 done, 1 failed, 2 wrong usage, 129 hung up.";
@@ -61,8 +66,52 @@ enum Command {
     /// The kernel's list of sockets is read once a second. What opens and closes between
     /// two readings is not seen, and who did what is known only in part: changes are type U.
     Poll(Box<View>),
+    /// Play a recording
+    ///
+    /// FILE is what --record or `-o json` wrote, or the stream of an agent. Each event keeps its
+    /// time, number and node. A line that cannot be read ends it, with a word on which, after
+    /// what comes before that line. Needs no privileges.
+    Replay(Box<Replay>),
+    /// Show a cluster that is not there, with failures worth finding
+    ///
+    /// Three nodes of synthetic load: a shop, its databases, jobs, and what ails them. One backend
+    /// refuses connects, a peer outside never answers, a service accepts slowly, another one never
+    /// closes, a client opens a connection for each request, and one node's link loses segments.
+    /// Opens no socket and needs no privileges.
+    Demo(Box<Demo>),
     /// Say what this host allows and what is missing, and how to mend it
     Check,
+    /// Write a shell's completions to stdout
+    ///
+    /// For bash: `tcpscope completions bash > ~/.local/share/bash-completion/completions/tcpscope`
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual page to stdout
+    ///
+    /// To read it: `tcpscope man | man -l -`
+    Man,
+}
+
+#[derive(Debug, Args)]
+struct Replay {
+    /// The recording; - is standard input
+    file: PathBuf,
+    /// How fast, such as 4x, 0.5x or max [default: 1x on the screen, max as text]
+    #[arg(long, value_name = "SPEED", help_heading = "Source")]
+    speed: Option<Speed>,
+    #[command(flatten)]
+    view: View,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// The same number gives the same events, but for their times
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Source")]
+    seed: u64,
+    #[command(flatten)]
+    view: View,
 }
 
 /// FILTERS and OUTPUT: one set for every source, before or after the subcommand.
@@ -135,6 +184,9 @@ pub(crate) struct View {
     /// Stop after this many events [text output]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     pub(crate) count: Option<u64>,
+    /// Keep what the source sends, whatever the filters, in a new FILE for `tcpscope replay`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) record: Option<PathBuf>,
     /// List the sockets that are open now, and exit [text output]
     #[arg(long, conflicts_with_all = ["duration", "count"], help_heading = "Output")]
     pub(crate) snapshot: bool,
@@ -208,6 +260,10 @@ pub(crate) enum When {
 pub(crate) enum Job {
     /// `check`
     Check,
+    /// `completions`
+    Completions(Shell),
+    /// `man`
+    Man,
     /// Show what a source says.
     Watch(Source, Box<View>),
 }
@@ -219,6 +275,10 @@ pub(crate) enum Source {
     Host(Probes),
     /// The kernel's list of sockets, read again and again.
     Poll,
+    /// A recording, and how fast, if that was said.
+    Replay(PathBuf, Option<Speed>),
+    /// Synthetic load from this seed.
+    Demo(u64),
 }
 
 /// The job and the log file that the command line asks for.
@@ -233,6 +293,11 @@ pub(crate) fn parse() -> (Job, Option<PathBuf>) {
     }
 }
 
+/// The whole definition, for what is made from it.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
+}
+
 /// A usage error about a value, with clap's own look and exit status 2.
 pub(crate) fn usage(message: impl std::fmt::Display) -> clap::Error {
     Cli::command().error(ErrorKind::ValueValidation, message)
@@ -244,19 +309,41 @@ impl Cli {
             let message = format!("{what} cannot be used with `{name}`");
             Err(Self::command().error(ErrorKind::ArgumentConflict, message))
         };
-        let (source, view) = match self.command {
-            None => (Source::Host(self.probes), self.view),
-            Some(Command::Poll(_)) if self.probes.any() => {
-                return conflict("--buffer, --no-seed and --accept-hook", "poll");
-            }
-            Some(Command::Poll(after)) => (Source::Poll, self.view.with(*after)),
-            Some(Command::Check) if self.probes.any() || self.view != View::default() => {
-                return conflict("an option for filters, output or the source", "check");
-            }
-            Some(Command::Check) => return Ok(Job::Check),
+        let Some(command) = self.command else {
+            self.view.check()?;
+            return Ok(Job::Watch(Source::Host(self.probes), Box::new(self.view)));
         };
+        let name = command.name();
+        let (source, after) = match command {
+            Command::Poll(view) => (Source::Poll, *view),
+            Command::Replay(replay) => (Source::Replay(replay.file, replay.speed), replay.view),
+            Command::Demo(demo) => (Source::Demo(demo.seed), demo.view),
+            _ if self.probes.any() || self.view != View::default() => {
+                return conflict("an option for filters, output or the source", name);
+            }
+            Command::Check => return Ok(Job::Check),
+            Command::Completions { shell } => return Ok(Job::Completions(shell)),
+            Command::Man => return Ok(Job::Man),
+        };
+        if self.probes.any() {
+            return conflict("--buffer, --no-seed and --accept-hook", name);
+        }
+        let view = self.view.with(after);
         view.check()?;
         Ok(Job::Watch(source, Box::new(view)))
+    }
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Poll(_) => "poll",
+            Self::Replay(_) => "replay",
+            Self::Demo(_) => "demo",
+            Self::Check => "check",
+            Self::Completions { .. } => "completions",
+            Self::Man => "man",
+        }
     }
 }
 
@@ -286,6 +373,7 @@ impl View {
             timestamps,
             duration,
             count,
+            record,
             snapshot,
             color,
             theme,
@@ -305,6 +393,7 @@ impl View {
         self.timestamps |= timestamps;
         self.duration = duration.or(self.duration);
         self.count = count.or(self.count);
+        self.record = record.or(self.record);
         self.snapshot |= snapshot;
         self.color = color.or(self.color);
         self.theme = theme.or(self.theme);

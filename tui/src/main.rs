@@ -7,13 +7,18 @@ mod action;
 mod app;
 mod check;
 mod cli;
+mod clipboard;
 mod columns;
+mod export;
 mod format;
 mod frozen;
 mod headless;
 mod help;
+mod home;
+mod job;
 mod keymap;
 mod log;
+mod manual;
 mod pace;
 mod run;
 #[cfg(test)]
@@ -51,21 +56,26 @@ async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     log.map(log::start).transpose()?;
     let (source, view) = match job {
         Job::Check => return check::run(),
+        Job::Completions(shell) => return manual::completions(shell),
+        Job::Man => return manual::page(),
         Job::Watch(source, view) => (source, view),
     };
     let filter = view.filter().unwrap_or_else(|error| error.exit());
+    let format = view.format(std::io::stdout().is_terminal());
     let stop = Stop::default();
-    match view.format(std::io::stdout().is_terminal()) {
-        Format::Tui => {
-            let settings = settings::settings(&source, &view, filter);
-            let settings = settings.unwrap_or_else(|error| error.exit());
-            run::run(sources::start(&source, stop), settings).await
-        }
-        text => {
-            let options = headless::Options::new(&view, text, filter);
-            let options = options.unwrap_or_else(|error| error.exit());
-            let updates = sources::start(&source, stop.clone());
-            headless::run(updates, &stop, options).await
-        }
+    let (code, recorded) = if format == Format::Tui {
+        let settings = settings::settings(&source, &view, filter);
+        let settings = settings.unwrap_or_else(|error| error.exit());
+        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
+        (run::run(updates, settings).await?, recorded)
+    } else {
+        let options = headless::Options::new(&view, format, filter);
+        let options = options.unwrap_or_else(|error| error.exit());
+        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
+        (headless::run(updates, &stop, options).await?, recorded)
+    };
+    match recorded.why() {
+        Some(why) if code == ExitCode::SUCCESS => anyhow::bail!("{why}"),
+        _ => Ok(code),
     }
 }

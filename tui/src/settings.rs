@@ -2,6 +2,7 @@
 
 use collector::filter::Filter;
 use collector::model::Limits;
+use collector::source::replay;
 use jiff::tz::TimeZone;
 
 use crate::app::Settings;
@@ -20,17 +21,24 @@ pub(crate) fn settings(
 ) -> Result<Settings, clap::Error> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let wrong = |error| cli::usage(format_args!("invalid value for --columns: {error}"));
-    let columns = Choice::events(&view.columns, false).map_err(wrong)?;
+    let pods = match source {
+        Source::Host(_) | Source::Poll => false,
+        Source::Replay(file, _) => replay::names_pods(file),
+        Source::Demo(_) => true,
+    };
+    let columns = Choice::events(&view.columns, pods).map_err(wrong)?;
     Ok(Settings {
         source: match source {
             Source::Host(_) => "host".to_owned(),
             Source::Poll => "poll".to_owned(),
+            Source::Replay(file, _) => file.display().to_string(),
+            Source::Demo(_) => "demo".to_owned(),
         },
         filter,
         theme: theme(view.theme.as_deref(), view.color, no_color),
         mouse: !view.no_mouse,
         columns,
-        pods: false,
+        pods,
         tz: TimeZone::system(),
         limits: Limits::default(),
     })

@@ -1,15 +1,45 @@
 //! From what the command line asks for to a stream of updates: one function for each source.
 
 use collector::identity::host::node_name;
-use collector::source::{Stop, Updates, host, poll};
+use collector::record::{Failure, Recording};
+use collector::source::replay::{self, Speed};
+use collector::source::{Stop, Updates, demo, host, poll};
 
-use crate::cli::{AcceptHook, Probes, Source};
+use crate::cli::{AcceptHook, Format, Probes, Source, View};
 
-/// Starts a source. What goes wrong, also at its start, is said in the stream.
-pub(crate) fn start(source: &Source, stop: Stop) -> Updates {
+/// Starts a source, and its recording if there is to be one: what became of that is known at the
+/// end. What goes wrong with the source, also at its start, is said in the stream.
+///
+/// # Errors
+/// If there can be no recording.
+pub(crate) fn start(
+    source: &Source,
+    view: &View,
+    format: Format,
+    stop: &Stop,
+) -> anyhow::Result<(Updates, Failure)> {
+    let recording = view.record.as_deref().map(Recording::create).transpose()?;
+    let updates = updates(source, format, stop.clone());
+    Ok(match recording {
+        Some(recording) => recording.tee(updates, stop.clone())?,
+        None => (updates, Failure::default()),
+    })
+}
+
+fn updates(source: &Source, format: Format, stop: Stop) -> Updates {
     match source {
         Source::Host(probes) => host::start(host_options(probes), stop),
         Source::Poll => poll::start(poll::Options::default(), stop),
+        Source::Replay(file, speed) => {
+            // Who reads text need not wait for it.
+            let speed = speed.unwrap_or(match format {
+                Format::Tui => Speed::NORMAL,
+                _text => Speed::Max,
+            });
+            let file = file.clone();
+            replay::start(replay::Options { file, speed }, stop)
+        }
+        Source::Demo(seed) => demo::start(demo::Options { seed: *seed }, stop),
     }
 }
 

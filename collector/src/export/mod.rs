@@ -1,7 +1,9 @@
 //! From rows to text: tables for people, spreadsheets and documents.
 
 mod columns;
+mod document;
 mod table;
 
 pub use columns::{Align, COLUMNS, Column, cell};
+pub use document::{Document, Format, Of, Row};
 pub use table::{Layout, Rows, Table, UnknownColumn};

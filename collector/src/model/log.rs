@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Event;
 
@@ -32,12 +33,14 @@ impl EventId {
 /// Events in the order in which they came; the oldest goes when there is no room.
 ///
 /// Kept in pieces, so that growing never copies what is there: a single buffer takes tens of
-/// milliseconds to double at a million events, and somebody may be typing.
-#[derive(Debug)]
+/// milliseconds to double at a million events, and somebody may be typing. The pieces are shared
+/// between a log and its clones until one of them changes: a clone is a picture of the moment that
+/// costs next to nothing, for whoever has more to do with it than fits between two keys.
+#[derive(Clone, Debug)]
 pub struct Log {
     /// Piece `i` holds the identities that are `i` multiples of [`PIECE`] after the first's; only
     /// the first and the last piece may be short of [`PIECE`] events.
-    pieces: VecDeque<VecDeque<Event>>,
+    pieces: VecDeque<Arc<VecDeque<Event>>>,
     first: EventId,
     len: usize,
     limit: usize,
@@ -65,11 +68,11 @@ impl Log {
         }
         let id = self.end();
         match self.pieces.back_mut() {
-            Some(piece) if offset(id) != 0 => piece.push_back(event),
+            Some(piece) if offset(id) != 0 => Arc::make_mut(piece).push_back(event),
             _ => {
                 let mut piece = VecDeque::with_capacity(PIECE);
                 piece.push_back(event);
-                self.pieces.push_back(piece);
+                self.pieces.push_back(Arc::new(piece));
             }
         }
         self.len += 1;
@@ -80,7 +83,7 @@ impl Log {
         let Some(piece) = self.pieces.front_mut() else {
             return;
         };
-        piece.pop_front();
+        Arc::make_mut(piece).pop_front();
         self.first = self.first.plus(1);
         self.len -= 1;
         if offset(self.first) == 0 {
@@ -161,6 +164,28 @@ mod tests {
             }
             prop_assert!(log.get(log.end()).is_none());
         }
+    }
+
+    #[test]
+    fn a_clone_stays_as_it_was() {
+        let mut log = Log::new(700);
+        for i in 0..1_000 {
+            log.push(sample::connect(i, 1));
+        }
+        let picture = log.clone();
+        let before: Vec<u64> = ids(&picture);
+        for i in 1_000..3_000 {
+            log.push(sample::connect(i, 1));
+        }
+        assert_eq!(before, (300..1_000).collect::<Vec<_>>());
+        assert_eq!(ids(&picture), before);
+        assert_eq!(ids(&log), (2_300..3_000).collect::<Vec<_>>());
+    }
+
+    fn ids(log: &Log) -> Vec<u64> {
+        (log.first().0..log.end().0)
+            .filter_map(|id| log.get(EventId(id)).map(|event| event.conn.0))
+            .collect()
     }
 
     #[test]

@@ -4,20 +4,22 @@
 //! its bytes are final when the socket is gone: it is held back until then, or for a second.
 //! Pure: the clocks are arguments.
 
+mod reason;
+mod row;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use nonmax::{NonMaxU32, NonMaxU64};
+use nonmax::NonMaxU64;
 use probe_common::{Record, flag, kind};
 use rustc_hash::FxHashMap;
 
+use self::row::{elapsed_us, endpoints, event, family, figures, is_sane};
 use super::clock::Clock;
-use crate::model::{
-    Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Phase, Process, Reason,
-    TcpState,
-};
+use crate::model::{ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Phase, TcpState};
 
 /// How long an ending is held back for its final figures.
 const HOLD_NS: u64 = 1_000_000_000;
@@ -173,7 +175,7 @@ impl Interpreter {
                 record.err
             };
             event.errno = NonZeroU16::new(errno);
-            event.reason = failed_connect(errno);
+            event.reason = reason::of_failed_connect(errno);
         }
         self.send(event, out);
     }
@@ -195,53 +197,40 @@ impl Interpreter {
     /// The socket is gone, and its figures are final.
     fn end(&mut self, record: &Record, out: &mut Output<'_>) {
         if record.flags & flag::FIN_SENT != 0 {
-            // Else the ending went out when its second was over.
-            let Some(fin) = self.held.remove(&record.conn) else {
-                return;
-            };
-            let half_closed = (fin.flags | record.flags) & flag::BOTH_WAYS == 0;
-            let mut event = if half_closed && record.err != 0 {
-                // Closed one way by us, and then both by somebody else.
-                ending_unknown(record, out)
-            } else {
-                ending_by_process(&fin, out)
-            };
-            let ts_ns = if event.kind == Some(EventType::Close) {
-                fin.ts_ns
-            } else {
-                record.ts_ns
-            };
-            event.figures = figures(record, 0, ts_ns);
-            self.send(event, out);
-            return;
-        }
-        if !is_open(record.old_state) {
-            // Its FIN was before the start, and so was its ending, unless a process still has it:
-            // then it was closed one way only.
-            if record.flags & flag::OWNED == 0 {
-                return;
-            }
-            let mut event = if record.err == 0 {
-                ending_by_process(record, out)
-            } else {
-                ending_unknown(record, out)
-            };
-            event.figures = figures(record, 0, record.ts_ns);
-            self.send(event, out);
-            return;
+            return self.end_after_fin(record, out);
         }
         let queued = record.flags & flag::QUEUED != 0;
+        if !reason::is_open(record.old_state) && record.flags & flag::OWNED == 0 {
+            // Its FIN was before the start, and as no process has it, so was its ending.
+            return;
+        }
         if queued && record.err == 0 {
             self.accept_unseen(record, out);
         } else if queued && self.reset_in_queue.len() < HELD_MAX {
             self.reset_in_queue.insert(record.conn, *record);
         }
         let mut event = if queued || record.err != 0 {
-            ending_unknown(record, out)
+            ending_by_no_call(record, out)
         } else {
-            ending_by_process(record, out)
+            ending_by_call(record, out)
         };
         event.figures = figures(record, 0, record.ts_ns);
+        self.send(event, out);
+    }
+
+    fn end_after_fin(&mut self, record: &Record, out: &mut Output<'_>) {
+        // Else the ending went out when its second was over.
+        let Some(fin) = self.held.remove(&record.conn) else {
+            return;
+        };
+        let half_closed = (fin.flags | record.flags) & flag::BOTH_WAYS == 0;
+        let (mut event, end_ns) = if half_closed && record.err != 0 {
+            // Closed one way by us, and then both by somebody else.
+            (ending_by_no_call(record, out), record.ts_ns)
+        } else {
+            (ending_by_call(&fin, out), fin.ts_ns)
+        };
+        event.figures = figures(record, 0, end_ns);
         self.send(event, out);
     }
 
@@ -264,7 +253,7 @@ impl Interpreter {
         let Some(fin) = self.held.remove(&conn) else {
             return;
         };
-        let mut event = ending_by_process(&fin, out);
+        let mut event = ending_by_call(&fin, out);
         event.figures = figures(&fin, fin.unsent, fin.ts_ns);
         self.send(event, out);
     }
@@ -305,176 +294,17 @@ impl HalfClosed {
     }
 }
 
-/// Whether a connection in this state has sent no FIN yet.
-fn is_open(state: u8) -> bool {
-    matches!(
-        TcpState::from_kernel(state),
-        Some(TcpState::Established | TcpState::CloseWait | TcpState::SynRecv)
-    )
-}
-
-/// Whether every field that selects something has a value that is known.
-fn is_sane(record: &Record) -> bool {
-    family(record).is_some()
-        && TcpState::from_kernel(record.old_state).is_some()
-        && TcpState::from_kernel(record.new_state).is_some()
-}
-
-fn family(record: &Record) -> Option<Family> {
-    const AF_INET: u16 = 2;
-    const AF_INET6: u16 = 10;
-    match record.family {
-        AF_INET => Some(Family::V4),
-        AF_INET6 => Some(Family::V6),
-        _ => None,
-    }
-}
-
 /// An ending by a call of a process.
-fn ending_by_process(record: &Record, out: &mut Output<'_>) -> Event {
+fn ending_by_call(record: &Record, out: &mut Output<'_>) -> Event {
     let mut event = event(record, EventType::Close, Phase::End, out);
-    let peer_closed = TcpState::from_kernel(record.old_state) == Some(TcpState::CloseWait);
-    event.reason = Some(if record.flags & flag::KILLED != 0 {
-        Reason::Killed
-    } else if record.kind == kind::END && is_open(record.old_state) {
-        // Straight from an open state to CLOSE: the call sent a reset instead of a FIN.
-        Reason::ResetSent
-    } else if peer_closed {
-        Reason::FinRemote
-    } else {
-        Reason::FinLocal
-    });
+    event.reason = Some(reason::of_call(record));
     event
 }
 
 /// An ending that no call of a process made.
-fn ending_unknown(record: &Record, out: &mut Output<'_>) -> Event {
+fn ending_by_no_call(record: &Record, out: &mut Output<'_>) -> Event {
     let mut event = event(record, EventType::Unknown, Phase::End, out);
     event.errno = NonZeroU16::new(record.err);
-    event.reason = match i32::from(record.err) {
-        // Its listener was closed.
-        0 if record.flags & flag::QUEUED != 0 => Some(Reason::ResetSent),
-        libc::ECONNRESET | libc::EPIPE => Some(Reason::ResetByPeer),
-        libc::ETIMEDOUT if record.flags & flag::UNACKED != 0 => Some(Reason::Timeout),
-        libc::ETIMEDOUT => Some(Reason::Keepalive),
-        libc::ECONNABORTED => Some(Reason::Aborted),
-        errno if is_unreachable(errno) => Some(Reason::Unreachable),
-        _ => None,
-    };
+    event.reason = reason::of_no_call(record);
     event
 }
-
-fn failed_connect(errno: u16) -> Option<Reason> {
-    match i32::from(errno) {
-        libc::ECONNREFUSED => Some(Reason::Refused),
-        libc::ETIMEDOUT => Some(Reason::Timeout),
-        0 | libc::ECONNABORTED => Some(Reason::Aborted),
-        errno if is_unreachable(errno) => Some(Reason::Unreachable),
-        _ => None,
-    }
-}
-
-/// What ICMP errors become, in `icmp_err_convert` and its IPv6 sister.
-fn is_unreachable(errno: i32) -> bool {
-    matches!(
-        errno,
-        libc::EHOSTUNREACH
-            | libc::ENETUNREACH
-            | libc::EHOSTDOWN
-            | libc::ENOPROTOOPT
-            | libc::EACCES
-            | libc::EPROTO
-            | libc::EOPNOTSUPP
-            | libc::ENONET
-    )
-}
-
-/// What all events have.
-fn event(record: &Record, kind: EventType, phase: Phase, out: &mut Output<'_>) -> Event {
-    let task = &record.task;
-    let owned = record.flags & flag::OWNED != 0;
-    let family = family(record).unwrap_or(Family::V4);
-    let (local, remote) = endpoints(record, family);
-    Event {
-        seq: None,
-        ts: out.clock.wall(record.ts_ns),
-        origin: out.origins.origin(if owned { task.cgroup } else { 0 }),
-        kind: Some(kind),
-        phase: Some(phase),
-        state: None,
-        reason: None,
-        errno: None,
-        process: owned.then(|| Process {
-            pid: task.pid,
-            tid: NonMaxU32::new(task.tid),
-            uid: NonMaxU32::new(task.uid),
-            gid: NonMaxU32::new(task.gid),
-            comm: Comm::from_kernel(task.comm),
-        }),
-        family,
-        local,
-        remote,
-        conn: ConnId(record.conn),
-        before: record.flags & flag::BEFORE != 0,
-        figures: Figures::default(),
-        netns: known_u32(record.netns),
-        mntns: known_u32(if owned { task.mntns } else { 0 }),
-        cgroup: if owned && task.cgroup != 0 {
-            NonMaxU64::new(task.cgroup)
-        } else {
-            None
-        },
-        peer: None,
-    }
-}
-
-fn endpoints(record: &Record, family: Family) -> (Endpoint, Endpoint) {
-    let endpoint = |bytes, port| Endpoint {
-        addr: address(family, bytes),
-        port,
-    };
-    (
-        endpoint(record.saddr, record.sport),
-        endpoint(record.daddr, record.dport),
-    )
-}
-
-fn figures(record: &Record, unsent: u32, end_ns: u64) -> Figures {
-    Figures {
-        lat_us: None,
-        dur_us: elapsed_us(record.opened_ns, end_ns),
-        tx_bytes: NonMaxU64::new(record.sent.saturating_add(unsent.into())),
-        rx_bytes: NonMaxU64::new(record.received),
-        rtt_us: known_u32(record.rtt_us),
-        retrans: NonMaxU32::new(record.retrans),
-    }
-}
-
-/// 0 is what a field of the kernel's reads as when it could not be read, or was never measured.
-fn known_u32(value: u32) -> Option<NonMaxU32> {
-    if value == 0 {
-        None
-    } else {
-        NonMaxU32::new(value)
-    }
-}
-
-fn elapsed_us(from_ns: u64, to_ns: u64) -> Option<NonMaxU64> {
-    if from_ns == 0 {
-        return None;
-    }
-    NonMaxU64::new(to_ns.saturating_sub(from_ns) / 1000)
-}
-
-fn address(family: Family, bytes: [u8; 16]) -> IpAddr {
-    match family {
-        Family::V4 => {
-            let [a, b, c, d, ..] = bytes;
-            Ipv4Addr::new(a, b, c, d).into()
-        }
-        Family::V6 => Ipv6Addr::from(bytes).to_canonical(),
-    }
-}
-
-#[cfg(test)]
-mod tests;

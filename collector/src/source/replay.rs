@@ -69,6 +69,20 @@ pub fn start(options: Options, stop: Stop) -> Updates {
     )
 }
 
+/// Whether the beginning of a recording names pods, so that a screen can be laid out for them before
+/// anything is played. What can be read only once is not asked.
+#[must_use]
+pub fn names_pods(file: &Path) -> bool {
+    const BEGINNING: u64 = 1 << 18;
+    let mut text = Vec::new();
+    let Ok(true) = file.metadata().map(|metadata| metadata.is_file()) else {
+        return false;
+    };
+    let read = File::open(file).and_then(|file| file.take(BEGINNING).read_to_end(&mut text));
+    let name = b"\"pod\":\"";
+    read.is_ok() && text.windows(name.len()).any(|bytes| bytes == name)
+}
+
 /// Records as they were read, and the sentence after which there are no more.
 #[derive(Default)]
 struct Chunk {

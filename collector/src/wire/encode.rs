@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use crate::model::{
-    Bye, Event, EventType, Hello, HookKind, Lost, NodeState, Peer, Phase, Reason, SourceState,
-    TcpState, Timestamp,
+    Bye, Connection, Event, EventType, Hello, HookKind, Lost, NodeState, Peer, Phase, Reason,
+    SourceState, TcpState, Timestamp,
 };
 
 /// Writes events. It remembers how the last second is written, since most events share it.
@@ -27,6 +27,36 @@ impl Encoder {
             }
             (Some(_), _) => out.extend_from_slice(b"{\"t\":\"ev\""),
         }
+        self.keys(event, out);
+    }
+
+    /// Appends the line of a connection: what is known of its life, then the keys of an event.
+    ///
+    /// `ts`, `type` and who are those of the opening where that was seen, `reason` and the figures
+    /// those of the ending; `seq` and `phase`, which are a single event's, are null.
+    pub fn connection(&mut self, connection: &Connection, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"t\":\"conn\"");
+        word(out, "state", Some(connection.state.word()));
+        for (name, ts) in [("opened", connection.opened), ("ended", connection.ended)] {
+            key(out, name);
+            match ts {
+                Some(ts) => {
+                    out.push(b'"');
+                    self.time(ts, out);
+                    out.push(b'"');
+                }
+                None => out.extend_from_slice(b"null"),
+            }
+        }
+        let row = Event {
+            seq: None,
+            phase: None,
+            ..connection.row.clone()
+        };
+        self.keys(&row, out);
+    }
+
+    fn keys(&mut self, event: &Event, out: &mut Vec<u8>) {
         number(out, "seq", event.seq.map(|n| n.get()));
         key(out, "ts");
         out.push(b'"');

@@ -208,3 +208,17 @@ async fn it_stops_at_once_in_the_middle_of_a_gap() {
     assert_eq!(next().await, Some(state("host1", SourceState::Ended)));
     assert_eq!(next().await, None);
 }
+
+#[test]
+fn pods_are_found_in_the_beginning_of_a_file() {
+    let with = file(|out, encoder| encoder.event(&event(), out));
+    assert!(names_pods(with.path()));
+    let without = file(|out, encoder| {
+        let mut event = event();
+        Arc::make_mut(&mut event.origin).pod = None;
+        encoder.event(&event, out);
+    });
+    assert!(!names_pods(without.path()));
+    assert!(!names_pods(Path::new("/dev/zero")));
+    assert!(!names_pods(Path::new("/nonexistent")));
+}
