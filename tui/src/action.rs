@@ -24,8 +24,10 @@ pub(crate) enum Command {
     Pause,
     /// All columns at their full widths, or those that fit.
     Wide,
-    /// Move to the columns on that side.
-    Pan(Side),
+    /// Sort by the next column on that side.
+    Sort(Side),
+    /// Sort the other way round.
+    Invert,
     /// Mark the selected row, or take its mark away.
     Mark,
     /// Mark all rows from the one that was marked last to the selected one.
@@ -94,8 +96,8 @@ pub(crate) enum Action {
     Edit(InputRequest),
     /// Text was pasted at the prompt.
     Paste(String),
-    /// The mouse was pressed at a line of the screen.
-    Click { line: u16 },
+    /// The mouse was pressed at a cell of the screen.
+    Click { column: u16, line: u16 },
     /// The wheel moved by that many notches, down if positive.
     Wheel(isize),
     /// The terminal has another size.

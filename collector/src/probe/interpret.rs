@@ -224,7 +224,7 @@ impl Interpreter {
         if record.flags & flag::FIN_LOST != 0 {
             self.fin(fin_of(record), out);
         }
-        if record.flags & flag::FIN_SENT != 0 {
+        if record.flags & (flag::FIN_SENT | flag::FIN_LOST) != 0 {
             return self.end_after_fin(record, out);
         }
         let queued = record.flags & flag::QUEUED != 0;

@@ -533,7 +533,7 @@ impl Story {
 }
 
 /// An event on one line.
-fn line(event: &Event) -> String {
+pub fn line(event: &Event) -> String {
     format!(
         "{} {:?} {:?} errno {:?} by {:?} {:?} {}:{} -> {}:{} conn {} before {} {:?} seq {:?}",
         event.kind.map_or("-", EventType::letter),

@@ -1,10 +1,11 @@
 //! The tracer that is on trial, and all it has said so far.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use collector::model::{Event, Hello, HookKind, LossKind, Lost, SourceState, Update};
+use collector::model::{Event, Hello, HookKind, LossKind, Lost, SourceState, Timestamp, Update};
 use collector::probe;
 use collector::source::{Stop, host};
 use tokio_stream::StreamExt;
@@ -24,9 +25,25 @@ pub struct Log {
     /// What no stream of a tracer's may contain.
     wrong: Vec<String>,
     seq: u64,
+    /// Network namespaces that somebody counts the events of, so that a hundred thousand need not
+    /// be counted again for each batch: since when, and how many.
+    counted: HashMap<u32, (Timestamp, usize)>,
 }
 
 impl Log {
+    /// Counts the events of a namespace from now on. Its number may have been another's before,
+    /// which has gone, and of which something may still be said.
+    pub fn count_from_now(&mut self, netns: u32) -> Timestamp {
+        let now = Timestamp::now();
+        self.counted.insert(netns, (now, 0));
+        now
+    }
+
+    /// How many events there are of a namespace that is counted.
+    pub fn count(&self, netns: u32) -> usize {
+        self.counted.get(&netns).map_or(0, |(_, n)| *n)
+    }
+
     fn take(&mut self, update: Update) {
         match update {
             Update::Hello(hello) => self.hello = Some(hello),
@@ -38,6 +55,12 @@ impl Log {
             Update::Batch(batch) => {
                 for event in &batch.events {
                     let Some(seq) = event.seq else { continue };
+                    if let Some((since, n)) =
+                        event.netns.and_then(|n| self.counted.get_mut(&n.get()))
+                        && event.ts >= *since
+                    {
+                        *n += 1;
+                    }
                     self.seq += 1;
                     if seq.get() != self.seq {
                         self.wrong
