@@ -21,6 +21,7 @@ fn settings() -> Settings {
             events: 100,
             ..Limits::default()
         },
+        custom: Custom::default(),
     }
 }
 

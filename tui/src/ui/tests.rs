@@ -16,7 +16,7 @@ use ratatui::style::{Color, Modifier};
 use std::sync::Arc;
 
 use crate::action::Action;
-use crate::app::{App, Settings};
+use crate::app::{App, Custom, Settings};
 use crate::columns::Choice;
 use crate::keymap;
 use crate::sample::{self, NOW};
@@ -35,6 +35,7 @@ fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
         pods,
         tz: TimeZone::UTC,
         limits: Limits::default(),
+        custom: Custom::default(),
     };
     App::new(settings, Size::new(width, height), NOW)
 }
