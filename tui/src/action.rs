@@ -24,8 +24,10 @@ pub(crate) enum Command {
     Pause,
     /// All columns at their full widths, or those that fit.
     Wide,
-    /// Move to the columns on that side.
-    Pan(Side),
+    /// Sort by the next column on that side.
+    Sort(Side),
+    /// Sort the other way round.
+    Invert,
     /// Mark the selected row, or take its mark away.
     Mark,
     /// Mark all rows from the one that was marked last to the selected one.
@@ -84,8 +86,9 @@ impl Command {
             Self::Toggle(EventType::Unknown) => "toggle-unknown",
             Self::Pause => "pause",
             Self::Wide => "wide",
-            Self::Pan(Side::Left) => "pan-left",
-            Self::Pan(Side::Right) => "pan-right",
+            Self::Sort(Side::Left) => "sort-left",
+            Self::Sort(Side::Right) => "sort-right",
+            Self::Invert => "invert",
             Self::Mark => "mark",
             Self::MarkRange => "mark-range",
             Self::Unmark => "unmark",
@@ -158,8 +161,8 @@ pub(crate) enum Action {
     Edit(InputRequest),
     /// Text was pasted at the prompt.
     Paste(String),
-    /// The mouse was pressed at a line of the screen.
-    Click { line: u16 },
+    /// The mouse was pressed at a cell of the screen.
+    Click { column: u16, line: u16 },
     /// The wheel moved by that many notches, down if positive.
     Wheel(isize),
     /// The terminal has another size.

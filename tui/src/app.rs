@@ -5,9 +5,11 @@ mod copy;
 mod export;
 mod marks;
 mod message;
+mod panes;
 mod pick;
 mod prompt;
 mod read;
+mod sorting;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -18,21 +20,23 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use tui_input::InputRequest;
 
-use crate::action::{Action, Command, Effect, Picks, Side, Tab};
-use crate::columns::Choice;
+use crate::action::{Action, Command, Effect, Picks, Tab};
+use crate::columns::{Choice, Column, Row, newest};
 use crate::frozen::Frozen;
 use crate::help;
 use crate::history::History;
 use crate::job::{Done, Job};
 use crate::keymap::{Key, Keymap};
 use crate::theme::Theme;
-use crate::view::{ConnectionIndex, EventIndex, Home, Marks, Motion, Rows, Window};
+use crate::view::{ConnectionIndex, EventIndex, Home, Judge, Motion, Value};
 
 pub(crate) use self::copy::What;
 use self::export::Exporting;
 pub(crate) use self::message::{Message, Question, Tone};
+use self::panes::{Pane, Scrolls};
 pub(crate) use self::pick::words;
 pub(crate) use self::prompt::{Asking, Prompt};
+pub(crate) use self::sorting::By;
 
 /// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
 const PIECE: usize = 4_096;
@@ -99,14 +103,6 @@ impl Sieve {
     }
 }
 
-/// A list, the window over it, and its marked rows.
-#[derive(Debug)]
-struct Pane<I: Rows> {
-    index: I,
-    window: Window<I::Key>,
-    marks: Marks<I::Key>,
-}
-
 /// The state of the screen.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -115,6 +111,8 @@ pub(crate) struct App {
     tab: Tab,
     events: Pane<EventIndex>,
     connections: Pane<ConnectionIndex>,
+    /// What each view is sorted by.
+    sorts: [Option<By>; Tab::ALL.len()],
     frozen: Option<Frozen>,
     prompt: Option<Prompt>,
     /// What is answered with yes or no before anything else.
@@ -158,16 +156,9 @@ impl App {
         Self {
             store: Store::new(settings.limits),
             tab: Tab::Events,
-            events: Pane {
-                index: EventIndex::new(sieve.is_open()),
-                window: Window::new(Home::End),
-                marks: Marks::default(),
-            },
-            connections: Pane {
-                index: ConnectionIndex::default(),
-                window: Window::new(Home::Start),
-                marks: Marks::default(),
-            },
+            events: Pane::new(EventIndex::new(sieve.is_open()), Home::End),
+            connections: Pane::new(ConnectionIndex::new(true), Home::Start),
+            sorts: [Column::named("TIME").map(By::at_first), None],
             sieve,
             frozen: None,
             prompt: None,
@@ -225,14 +216,13 @@ impl App {
                     .map(|c| if c.is_control() { ' ' } else { c })
                     .map(InputRequest::InsertChar),
             ),
-            Action::Click { line } => self.click(line),
+            Action::Click { column, line } => self.click(column, line),
             Action::Wheel(notches) => self.scroll(notches * NOTCH),
             Action::Resize(size) => self.size = size,
             Action::Update(Update::Batch(batch)) if is_empty(&batch) => return Effect::Nothing,
             Action::Update(update) => {
                 self.workloads = self.workloads || tells_of_workloads(&update);
                 self.store.apply(update, self.now);
-                self.connections.index.touch();
             }
             Action::Over => self.over = true,
             Action::Done(Done::Exported(outcome)) => self.exported(outcome),
@@ -258,7 +248,8 @@ impl App {
             }
             Command::Pause => self.pause(),
             Command::Wide => self.wide = self.wide.is_none().then_some(0),
-            Command::Pan(side) => self.pan(side),
+            Command::Sort(side) => self.sort_beside(side),
+            Command::Invert => self.invert(),
             Command::Mark => self.mark(false),
             Command::MarkRange => self.mark(true),
             Command::Unmark => {
@@ -318,16 +309,6 @@ impl App {
         };
     }
 
-    fn pan(&mut self, side: Side) {
-        let columns = self.choice().wide().len();
-        if let Some(first) = &mut self.wide {
-            *first = match side {
-                Side::Left => first.saturating_sub(1),
-                Side::Right => (*first + 1).min(columns.saturating_sub(1)),
-            };
-        }
-    }
-
     fn go(&mut self, motion: Motion) {
         let height = self.height();
         if let Some(line) = &mut self.help {
@@ -335,14 +316,11 @@ impl App {
             *line = scrolled(*line, motion, height, lines);
             return;
         }
-        self.moved = self.now;
-        match self.tab {
-            Tab::Events => self.events.window.go(&self.events.index, height, motion),
-            Tab::Connections => {
-                let pane = &mut self.connections;
-                pane.window.go(&pane.index, height, motion);
-            }
+        if motion == Motion::Last {
+            self.restore_time();
         }
+        self.moved = self.now;
+        self.pane_mut().go(height, motion);
     }
 
     fn scroll(&mut self, lines: isize) {
@@ -354,62 +332,44 @@ impl App {
             return;
         }
         self.moved = self.now;
-        match self.tab {
-            Tab::Events => {
-                let pane = &mut self.events;
-                pane.window.scroll(&pane.index, height, lines);
-            }
-            Tab::Connections => {
-                let pane = &mut self.connections;
-                pane.window.scroll(&pane.index, height, lines);
-            }
-        }
+        self.pane_mut().scroll(height, lines);
     }
 
-    fn click(&mut self, line: u16) {
-        let Some(rows) = self.panels().map(|panels| panels.rows) else {
+    fn click(&mut self, column: u16, line: u16) {
+        let Some(panels) = self.panels() else { return };
+        if line == panels.titles.y {
+            self.sort_at(column);
             return;
-        };
-        let Some(line) = line.checked_sub(rows.y) else {
+        }
+        let Some(line) = line.checked_sub(panels.rows.y) else {
             return;
         };
         self.moved = self.now;
-        let (line, height) = (usize::from(line), usize::from(rows.height));
+        let (line, height) = (usize::from(line), usize::from(panels.rows.height));
+        self.pane_mut().click(height, line);
+    }
+
+    /// The list of the view.
+    fn pane_mut(&mut self) -> &mut dyn Scrolls {
         match self.tab {
-            Tab::Events => {
-                let pane = &mut self.events;
-                pane.window.click(&pane.index, height, line);
-            }
-            Tab::Connections => {
-                let pane = &mut self.connections;
-                pane.window.click(&pane.index, height, line);
-            }
+            Tab::Events => &mut self.events,
+            Tab::Connections => &mut self.connections,
+        }
+    }
+
+    fn pane(&self) -> &dyn Scrolls {
+        match self.tab {
+            Tab::Events => &self.events,
+            Tab::Connections => &self.connections,
         }
     }
 
     /// Brings the lists up to date with the model, unless they are frozen.
     fn settle(&mut self) {
-        let (store, sieve) = (&self.store, &self.sieve);
-        let events = &mut self.events;
-        if self.frozen.is_none() {
-            events.index.follow(store.log().range());
+        self.settle_events();
+        if self.tab == Tab::Connections {
+            self.settle_connections();
         }
-        let passes = |event: &Event| sieve.passes(event);
-        events.index.catch_up(store.log(), PIECE, passes);
-        events.window.settle(&events.index);
-
-        let connections = &mut self.connections;
-        let thawed = self.frozen.is_none() || connections.index.is_new();
-        let due = connections.index.is_due(self.now, self.moved);
-        if self.tab == Tab::Connections && thawed && due {
-            let passes = |c: &Connection| sieve.passes(&c.row);
-            connections
-                .index
-                .make(store.connections(), self.now, passes);
-            let known = |key| store.connections().get(key).is_some();
-            connections.marks.forget_unless(known);
-        }
-        connections.window.settle(&connections.index);
         self.settle_marks();
         self.settle_export();
 
@@ -417,6 +377,69 @@ impl App {
             frozen.hold(self);
             self.frozen = Some(frozen);
         }
+    }
+
+    fn settle_events(&mut self) {
+        let (store, sieve) = (&self.store, &self.sieve);
+        let events = &mut self.events;
+        if self.frozen.is_none() {
+            events.index.follow(store.log().range());
+        }
+        let by = self.sorts[Tab::Events as usize];
+        let value = |event| {
+            let connection = None;
+            by.map_or(Value::Unknown, |by| {
+                by.column.value(Row { event, connection })
+            })
+        };
+        let passes = |event: &Event| sieve.passes(event);
+        events.index.catch_up(store.log(), PIECE, passes, value);
+        let moved = events.index.arrange(self.now, self.moved);
+        if moved || !events.index.is_sorted() {
+            events.window.settle(&events.index);
+        }
+    }
+
+    fn settle_connections(&mut self) {
+        let judge = Rule {
+            sieve: &self.sieve,
+            by: self.sorts[Tab::Connections as usize],
+        };
+        let all = self.store.connections();
+        let Pane {
+            index,
+            window,
+            marks,
+        } = &mut self.connections;
+        let mut moved = index.catch_up(all, PIECE, self.now, &judge);
+        if self.frozen.is_none() {
+            moved |= index.arrange(all, self.now, self.moved, &judge);
+        }
+        if moved {
+            window.settle(index);
+            marks.forget_unless(|key| all.get(key).is_some());
+        }
+    }
+}
+
+/// Which connections pass, and what they are sorted by.
+struct Rule<'a> {
+    sieve: &'a Sieve,
+    by: Option<By>,
+}
+
+impl Judge for Rule<'_> {
+    fn passes(&self, connection: &Connection) -> bool {
+        self.sieve.passes(&connection.row)
+    }
+
+    fn value<'a>(&self, connection: &'a Connection) -> Value<'a> {
+        let row = Row {
+            event: &connection.row,
+            connection: Some(connection),
+        };
+        self.by
+            .map_or_else(|| newest(connection), |by| by.column.value(row))
     }
 }
 

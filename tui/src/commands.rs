@@ -19,6 +19,8 @@ pub(crate) enum Does {
     Term(Key),
     /// Sets the filter: to a preset, or to an expression.
     Filter,
+    /// Sorts the view by a column.
+    Sort,
     /// Sets the columns of the view.
     Columns,
     /// Writes rows to a file.
@@ -37,11 +39,12 @@ const fn command(name: &'static str, does: Does, help: &'static str) -> Command 
 
 /// All commands.
 #[rustfmt::skip] // A table.
-pub(crate) const COMMANDS: [Command; 9] = [
+pub(crate) const COMMANDS: [Command; 10] = [
     command("ns", Does::Term(Key::Namespace), "NAME: only this namespace"),
     command("pod", Does::Term(Key::Pod), "NAME: only this pod"),
     command("node", Does::Term(Key::Node), "NAME: only this node"),
     command("filter", Does::Filter, "EXPR, or a preset's name"),
+    command("sort", Does::Sort, "COLUMN; again, the other way"),
     command("cols", Does::Columns, "LIST, or default, or save"),
     command("export", Does::Export, "FORMAT FILE: write rows"),
     command("theme", Does::Theme, "NAME: other colours"),
@@ -103,7 +106,7 @@ mod tests {
         assert_eq!((command.name, argument), ("ns", "shop"));
         assert_eq!(
             parse("nx shop").unwrap_err(),
-            "there is no command `nx`: there are ns pod node filter cols export theme help q"
+            "there is no command `nx`: there are ns pod node filter sort cols export theme help q"
         );
         assert!(parse("").unwrap_err().starts_with("a command is missing"));
     }

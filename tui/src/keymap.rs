@@ -81,8 +81,6 @@ pub(crate) enum When {
     Always,
     /// The rows are uncovered.
     Rows,
-    /// The rows are uncovered, and there are columns beyond the screen.
-    Wide,
     /// There is something that Esc closes.
     Closable,
     /// A prompt is open.
@@ -138,12 +136,12 @@ impl Binding {
 /// The bindings, under the titles that they have in the help.
 pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     use Command::{
-        AllNamespaces, Answer, Ask, Back, Complete, Copy, Export, Filter, Help, Keep, Mark,
-        MarkRange, Move, NextTab, Pan, Pause, Pick, Quit, Recall, Repaint, Show, Suspend, Toggle,
+        AllNamespaces, Answer, Ask, Back, Complete, Copy, Export, Filter, Help, Invert, Keep, Mark,
+        MarkRange, Move, NextTab, Pause, Pick, Quit, Recall, Repaint, Show, Sort, Suspend, Toggle,
         Unmark,
     };
     use EventType::{Accept, Close, Connect, Unknown};
-    use When::{Always, Asked, Closable, Prompt, Rows, Wide};
+    use When::{Always, Asked, Closable, Prompt, Rows};
     [
         (
             "Moving",
@@ -194,7 +192,7 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     &[&[ch('G')], &[key(KeyCode::End)]],
                     Move(Motion::Last),
                     Always,
-                    "last row; follow new events",
+                    "last row; follow by TIME",
                 ),
             ],
         ),
@@ -249,18 +247,17 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                 .footer("wide"),
                 bind(
                     &[&[key(KeyCode::Left)], &[ch('h')]],
-                    Pan(Side::Left),
-                    Wide,
-                    "wide: a column left",
-                )
-                .footer("left"),
+                    Sort(Side::Left),
+                    Rows,
+                    "sort by the column left",
+                ),
                 bind(
                     &[&[key(KeyCode::Right)], &[ch('l')]],
-                    Pan(Side::Right),
-                    Wide,
-                    "wide: a column right",
-                )
-                .footer("right"),
+                    Sort(Side::Right),
+                    Rows,
+                    "sort by the column right",
+                ),
+                bind(&[&[ch('i')]], Invert, Rows, "sort the other way round"),
             ],
         ),
         (
@@ -415,10 +412,6 @@ impl Keymap {
 
 /// What the keys depend on.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a question of its own"
-)]
 pub(crate) struct Mode {
     /// A prompt is open.
     pub(crate) prompt: Option<Asks>,
@@ -426,8 +419,6 @@ pub(crate) struct Mode {
     pub(crate) asked: bool,
     /// Something covers the rows.
     pub(crate) covered: bool,
-    /// There are columns beyond the screen.
-    pub(crate) wide: bool,
     /// There is something that Esc closes.
     pub(crate) closable: bool,
     /// The key before, if it only means something with this one.
@@ -445,7 +436,6 @@ impl Mode {
             _ if self.prompt.is_some() => false,
             When::Always => true,
             When::Rows => !self.covered,
-            When::Wide => !self.covered && self.wide,
             When::Closable => self.closable,
         }
     }
@@ -554,7 +544,10 @@ fn pointed(mouse: MouseEvent, mode: Mode) -> Option<Action> {
         MouseEventKind::ScrollDown => Some(Action::Wheel(1)),
         MouseEventKind::ScrollUp => Some(Action::Wheel(-1)),
         MouseEventKind::Down(MouseButton::Left) if !mode.covered && !mode.asked => {
-            Some(Action::Click { line: mouse.row })
+            Some(Action::Click {
+                column: mouse.column,
+                line: mouse.row,
+            })
         }
         _ => None,
     }
@@ -580,7 +573,6 @@ mod tests {
             prompt: None,
             asked: false,
             covered: false,
-            wide: false,
             closable: false,
             begun: None,
             keymap: &USUAL,
@@ -589,7 +581,7 @@ mod tests {
 
     #[test]
     fn no_key_has_two_meanings_in_one_mode() {
-        for wide in [false, true] {
+        {
             for mode in [
                 rows(),
                 Mode {
@@ -602,7 +594,6 @@ mod tests {
                 },
             ] {
                 let mode = Mode {
-                    wide,
                     closable: true,
                     ..mode
                 };

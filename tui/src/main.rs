@@ -81,7 +81,7 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {
-        Some(why) => anyhow::bail!("{why}"),
-        None => Ok(code),
+        Some(why) if code == ExitCode::SUCCESS => anyhow::bail!("{why}"),
+        _ => Ok(code),
     }
 }

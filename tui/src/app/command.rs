@@ -4,9 +4,9 @@ use collector::export::Format;
 use collector::filter::{FIELDS, Filter};
 
 use super::prompt::Complaint;
-use super::{App, Message, Prompt};
+use super::{App, By, Message, Prompt};
 use crate::action::{Effect, Tab};
-use crate::columns::{self, Choice};
+use crate::columns::{self, Choice, Column};
 use crate::commands::{self, COMMANDS, DEFAULT, Does, SAVE};
 use crate::complete::{self, Completion};
 use crate::job::{Job, Saved};
@@ -52,6 +52,7 @@ impl App {
                 self.set_filter(filter.map_err(|error| within(error.into()))?);
                 self.remember_filter();
             }
+            Does::Sort => self.sort_by_name(argument).map_err(wrong)?,
             Does::Columns => self.set_columns(argument).map_err(wrong)?,
             Does::Export => {
                 let (format, name) = commands::export(argument).map_err(wrong)?;
@@ -74,6 +75,19 @@ impl App {
         presets
             .find(|(known, _)| known == name)
             .map(|(_, filter)| &filter[..])
+    }
+
+    /// Sorts the view by a column, which need not be on the screen; again, the other way round.
+    fn sort_by_name(&mut self, name: &str) -> Result<(), String> {
+        let Some(column) = Column::named(name) else {
+            let names = self.choice().names().join(" ").to_lowercase();
+            return Err(format!("name a column: {names}"));
+        };
+        match self.sort() {
+            Some(by) if by.column.name == column.name => self.invert(),
+            _ => self.sort_by(By::at_first(column)),
+        }
+        Ok(())
     }
 
     /// Sets the columns of the view, or saves them in the configuration.
@@ -153,6 +167,10 @@ impl App {
                     return complete::filter(text, self.store.log());
                 }
                 presets
+            }
+            Does::Sort => {
+                let names: Vec<String> = columns::names().map(str::to_lowercase).collect();
+                complete::beginning(typed, names.iter().map(String::as_str))
             }
             Does::Columns => {
                 let names = columns::names().map(str::to_lowercase);

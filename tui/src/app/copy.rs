@@ -66,7 +66,9 @@ impl App {
 
     /// The whole text of the cell in the column that the rows are sorted by.
     fn cell(&self, row: Row) -> Option<String> {
-        let (column, _) = self.choice().wide().into_iter().next()?;
+        let first = || self.choice().wide().into_iter().next();
+        let sort = self.sort().map(|by| by.column);
+        let column = sort.or_else(|| first().map(|(column, _)| column))?;
         Some(column.cell(row, u16::MAX, self.moment()).into_owned())
     }
 }

@@ -133,7 +133,6 @@ fn meet(one: When, other: When) -> bool {
             let mode = Mode {
                 asked: *asked,
                 prompt: prompt.then_some(super::Asks::Filter),
-                wide: true,
                 closable: true,
                 ..Mode::default()
             };

@@ -15,7 +15,7 @@ use crate::columns::Row;
 
 pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
     let columns = table::place(titles, app);
-    table::titles(buffer, titles, &columns, app.theme().head);
+    table::titles(buffer, titles, &columns, app);
     let visible = app.visible();
     let mut drawn = 0;
     for (line, key) in table::lines(rows).zip(app.visible_connections()) {

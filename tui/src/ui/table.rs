@@ -4,47 +4,45 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::app::App;
-use crate::columns::{Align, Column, Kind, Row};
+use crate::app::{App, By};
+use crate::columns::{Align, Kind, Placed, Row, placed};
 use crate::text;
 
 /// Stands at a marked row.
 const MARK: &str = "*";
 
-/// A column where it stands on the screen.
-pub(super) struct Placed {
-    column: Column,
-    x: u16,
-    width: u16,
-}
-
 /// Where the columns of the view stand in an area.
 pub(super) fn place(area: Rect, app: &App) -> Vec<Placed> {
-    let columns = match app.wide() {
-        None => app.choice().fit(area.width),
-        Some(first) => app.choice().wide().split_off(first),
-    };
-    let mut x = area.x;
-    let mut placed = Vec::with_capacity(columns.len());
-    for (column, width) in columns {
-        let room = area.right().saturating_sub(x);
-        // At the right end of the wide layout: a column that is cut to nothing tells nothing.
-        if room < width && !column.is_of_use_in(room) {
-            break;
-        }
-        let width = width.min(room);
-        placed.push(Placed { column, x, width });
-        x += width + 1;
+    let mut columns = placed(app.choice(), app.wide(), area.width);
+    for placed in &mut columns {
+        placed.x += area.x;
     }
-    placed
+    columns
 }
 
-/// The line of titles.
-pub(super) fn titles(buffer: &mut Buffer, area: Rect, columns: &[Placed], style: Style) {
-    buffer.set_style(area, style);
+/// The line of titles; that of the column which the rows are sorted by stands out, and where there
+/// is room for it, an arrow says which way.
+pub(super) fn titles(buffer: &mut Buffer, area: Rect, columns: &[Placed], app: &App) {
+    let theme = app.theme();
+    buffer.set_style(area, theme.head);
+    let sort = app.sort();
     for placed in columns {
-        cell(buffer, area.y, placed, placed.column.name, style);
+        let name = placed.column.name;
+        match sort.filter(|by| by.column.name == name) {
+            Some(by) => {
+                let title = format!("{name}{}", arrow(by));
+                let fits = text::width(&title) <= usize::from(placed.width);
+                let title = if fits { &title } else { name };
+                cell(buffer, area.y, placed, title, theme.sorted);
+            }
+            None => cell(buffer, area.y, placed, name, theme.head),
+        }
     }
+}
+
+/// Which way the rows are sorted.
+pub(super) fn arrow(by: By) -> char {
+    if by.inverted { '↓' } else { '↑' }
 }
 
 /// One row.

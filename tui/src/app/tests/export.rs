@@ -6,6 +6,7 @@ use collector::wire::{Decoder, Record};
 use serde_json::Value;
 
 use super::*;
+use crate::view::Rows as _;
 
 impl Desk {
     /// Does what is to be done outside, and tells the app.
