@@ -454,22 +454,21 @@ impl Mode {
     }
 
     /// What stands in the footer: keys and words, in the order of the table.
-    pub(crate) fn footer(self) -> Vec<(Key, &'static str)> {
-        let mut out: Vec<(Key, &'static str)> = Vec::new();
+    pub(crate) fn footer(self) -> Vec<(String, &'static str)> {
+        let mut out: Vec<(String, &'static str)> = Vec::new();
         for (binding, keys) in self.working() {
-            let prefix = keys.len() > 1;
+            let choices = prefix_word(binding.command).filter(|_| keys.len() > 1);
             let word = match binding.footer {
-                Some(_) if prefix => prefix_word(binding.command),
-                word if self.begun.is_some() => word.or(Some(binding.help)),
-                word => word,
+                None if self.begun.is_some() => Some(binding.help),
+                word => choices.or(word),
             };
             let Some(word) = word else { continue };
+            // Of keys that begin with the same one, and have a word for all of them, that one.
+            let shown = if choices.is_some() { &keys[..1] } else { keys };
+            let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
             // Of several keys for one thing, the first.
-            if !out
-                .iter()
-                .any(|(key, known)| *known == word || *key == keys[0])
-            {
-                out.push((keys[0], word));
+            if !out.iter().any(|(_, known)| *known == word) {
+                out.push((shown.join(" "), word));
             }
         }
         out

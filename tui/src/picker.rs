@@ -1,5 +1,7 @@
 //! A list to pick from by typing a part of what is wanted. Pure.
 
+use std::cmp::Reverse;
+
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
@@ -35,7 +37,7 @@ pub(crate) struct Picker {
 impl Picker {
     /// A list of choices, the busiest first.
     pub(crate) fn new(mut all: Vec<Choice>) -> Self {
-        all.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name)));
+        all.sort_by_cached_key(|choice| (Reverse(choice.events), choice.label()));
         Self {
             fitting: (0..all.len()).collect(),
             all,
@@ -54,7 +56,7 @@ impl Picker {
             Some((pattern.score(name, &mut matcher)?, at))
         });
         let mut scored: Vec<(u32, usize)> = scored.collect();
-        scored.sort_by_key(|(score, at)| (std::cmp::Reverse(*score), *at));
+        scored.sort_by_key(|(score, at)| (Reverse(*score), *at));
         self.fitting = scored.into_iter().map(|(_, at)| at).collect();
         self.at = 0;
     }

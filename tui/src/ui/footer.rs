@@ -27,9 +27,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App) {
             return;
         }
     }
-    let mut words: Vec<(String, &str)> = (app.mode().footer().into_iter())
-        .map(|(key, word)| (key.to_string(), word))
-        .collect();
+    let mut words = app.mode().footer();
     let cells = |(key, word): &(String, &str)| text::width(key) + 1 + text::width(word);
     // How to get help, and how to leave, stand at the end and are there whatever else is.
     while words.len() > LAST && total(words.iter().map(cells)) > usize::from(area.right() - x) {

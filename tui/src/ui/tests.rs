@@ -22,6 +22,8 @@ use crate::keymap;
 use crate::sample::{self, NOW};
 use crate::theme::{MONO, THEMES, Theme};
 
+mod asking;
+
 /// A second after the events came, so that the rates show them.
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
 
