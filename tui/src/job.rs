@@ -1,6 +1,8 @@
 //! What is to be done outside of the state: it is asked for there, done by the loop of the screen,
 //! and what became of it is told to the state again.
 
+use std::path::PathBuf;
+
 use crate::export::{Export, Outcome};
 
 /// Something to be done.
@@ -8,8 +10,27 @@ use crate::export::{Export, Outcome};
 pub(crate) enum Job {
     /// Write rows into a file. On another thread: it may take seconds.
     Export(Box<Export>),
+    /// Write a small file of the user's own, in the place of the one that is there.
+    Save {
+        path: PathBuf,
+        text: String,
+        what: Saved,
+    },
+    /// Write the columns of a view into the configuration.
+    SaveColumns {
+        path: PathBuf,
+        view: &'static str,
+        columns: Vec<String>,
+    },
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
+}
+
+/// What is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saved {
+    History,
+    Columns,
 }
 
 /// What became of it.
@@ -17,4 +38,6 @@ pub(crate) enum Job {
 pub(crate) enum Done {
     /// Rows were written, or were not.
     Exported(Outcome),
+    /// Something was saved in that file, or was not for that reason.
+    Saved(Saved, Result<String, String>),
 }

@@ -5,6 +5,7 @@ mod events;
 mod footer;
 mod header;
 mod help;
+mod picker;
 mod prompt;
 mod table;
 
@@ -31,6 +32,9 @@ pub(crate) fn draw(frame: &mut Frame, app: &App) {
     header::notice(buffer, panels.notice, app);
     if let Some(line) = app.help() {
         help::draw(buffer, panels.titles.union(panels.rows), app, line);
+    } else if let Some((many, picker)) = app.picker() {
+        let area = panels.titles.union(panels.rows);
+        picker::draw(buffer, area, app, many, picker);
     } else {
         match app.tab() {
             Tab::Events => events::draw(buffer, panels.titles, panels.rows, app),
