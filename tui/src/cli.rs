@@ -59,6 +59,10 @@ pub(crate) struct Cli {
     command: Option<Command>,
 }
 
+mod cluster;
+
+pub(crate) use cluster::{Agent, Listen, Probe};
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Watch this host without privileges
@@ -79,6 +83,12 @@ enum Command {
     /// closes, a client opens a connection for each request, and one node's link loses segments.
     /// Opens no socket and needs no privileges.
     Demo(Box<Demo>),
+    /// Serve this node's events to `tcpscope -k`
+    ///
+    /// What runs on each node of a cluster. Loads the probes as `tcpscope` does, and serves what
+    /// they see over HTTP to those whose token is accepted. Ends by SIGTERM, with a word to those
+    /// who listen.
+    Agent(Agent),
     /// Say what this host allows and what is missing, and how to mend it
     Check,
     /// Write a shell's completions to stdout
@@ -258,6 +268,8 @@ pub(crate) enum When {
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Job {
+    /// `agent`
+    Agent(Agent, Probes),
     /// `check`
     Check,
     /// `completions`
@@ -318,6 +330,10 @@ impl Cli {
             Command::Poll(view) => (Source::Poll, *view),
             Command::Replay(replay) => (Source::Replay(replay.file, replay.speed), replay.view),
             Command::Demo(demo) => (Source::Demo(demo.seed), demo.view),
+            Command::Agent(_) if self.view != View::default() => {
+                return conflict("an option for filters or output", name);
+            }
+            Command::Agent(agent) => return Ok(Job::Agent(agent, self.probes)),
             _ if self.probes.any() || self.view != View::default() => {
                 return conflict("an option for filters, output or the source", name);
             }
@@ -340,6 +356,7 @@ impl Command {
             Self::Poll(_) => "poll",
             Self::Replay(_) => "replay",
             Self::Demo(_) => "demo",
+            Self::Agent(_) => "agent",
             Self::Check => "check",
             Self::Completions { .. } => "completions",
             Self::Man => "man",

@@ -4,6 +4,7 @@
 //! is either the screen or text on stdout.
 
 mod action;
+mod agent;
 mod app;
 mod check;
 mod cli;
@@ -51,6 +52,7 @@ async fn main() -> ExitCode {
 async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     log.map(log::start).transpose()?;
     let (source, view) = match job {
+        Job::Agent(options, probes) => return agent::run(options, &probes).await,
         Job::Check => return check::run(),
         Job::Completions(shell) => return manual::completions(shell),
         Job::Man => return manual::page(),
