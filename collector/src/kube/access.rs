@@ -81,6 +81,19 @@ impl Access {
     }
 }
 
+/// A client as the pod that this runs in, and the pod's namespace.
+///
+/// # Errors
+/// A sentence, if this is not a pod, or one without a token.
+pub fn in_cluster() -> Result<(Client, String), String> {
+    let config = Config::incluster()
+        .map_err(|error| format!("this is not a pod with a service account: {error}"))?;
+    let namespace = config.default_namespace.clone();
+    let client = Client::try_from(config)
+        .map_err(|error| format!("cannot speak to the API server: {error}"))?;
+    Ok((client, namespace))
+}
+
 async fn config(options: &Options) -> Result<Config, String> {
     let context = KubeConfigOptions {
         context: options.context.clone(),

@@ -8,8 +8,8 @@ use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInf
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
+use kube::Client;
 use kube::api::{Api, PostParams};
-use kube::{Client, Config};
 
 use crate::agent::auth::{Authorize, Deciding, Verdict};
 
@@ -29,19 +29,6 @@ impl std::fmt::Debug for Reviews {
 }
 
 impl Reviews {
-    /// As the pod that this runs in.
-    ///
-    /// # Errors
-    /// A sentence, if this is not a pod, or one without a token.
-    pub fn in_cluster() -> Result<Self, String> {
-        let config = Config::incluster()
-            .map_err(|error| format!("this is not a pod with a service account: {error}"))?;
-        let namespace = config.default_namespace.clone();
-        let client = Client::try_from(config)
-            .map_err(|error| format!("cannot speak to the API server: {error}"))?;
-        Ok(Self::new(client, namespace))
-    }
-
     /// Asks through `client` about access to what is in `namespace`.
     #[must_use]
     pub fn new(client: Client, namespace: String) -> Self {
