@@ -32,14 +32,17 @@ pub fn create(path: &Path) -> Result<File, CreateError> {
         io::ErrorKind::AlreadyExists => CreateError::Exists(path.to_owned()),
         _ => CreateError::Io(path.to_owned(), error),
     };
-    let file = OpenOptions::new()
+    let file = new(path).map_err(failed)?;
+    give_to_user(&file, path);
+    Ok(file)
+}
+
+fn new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .map_err(failed)?;
-    give_to_user(&file, path);
-    Ok(file)
 }
 
 /// What becomes of a file that is there already.
@@ -82,7 +85,7 @@ impl Whole {
         }
         let temporary = tempfile::Builder::new()
             .prefix(".tcpscope-")
-            .tempfile_in(folder(path))
+            .make_in(folder(path), new)
             .map_err(failed)?;
         give_to_user(temporary.as_file(), path);
         Ok(Self {
@@ -175,7 +178,7 @@ mod tests {
         let path = dir.path().join("rows.csv");
         let names = || {
             let entries = dir.path().read_dir().expect("a directory");
-            entries.map(|e| e.expect("an entry").file_name()).count()
+            entries.count()
         };
         let mut given_up = Whole::begin(&path, Existing::Kept).expect("a file");
         given_up.file().write_all(b"PID\n").expect("written");

@@ -4,6 +4,8 @@ use collector::model::{EventType, Update};
 use ratatui::layout::Size;
 use tui_input::InputRequest;
 
+use crate::app::What;
+use crate::job::Done;
 use crate::keymap::Key;
 use crate::view::Motion;
 
@@ -22,12 +24,28 @@ pub(crate) enum Command {
     Pause,
     /// All columns at their full widths, or those that fit.
     Wide,
-    /// Move to the columns on that side.
-    Pan(Side),
+    /// Sort by the next column on that side.
+    Sort(Side),
+    /// Sort the other way round.
+    Invert,
+    /// Mark the selected row, or take its mark away.
+    Mark,
+    /// Mark all rows from the one that was marked last to the selected one.
+    MarkRange,
+    /// Take all marks away.
+    Unmark,
+    /// Hand the selected row, or a cell of it, to the terminal's clipboard.
+    Copy(What),
+    /// Open the prompt for a file to write rows to.
+    Export,
     /// Open the filter prompt.
     Filter,
     /// Keep what was typed.
     Keep,
+    /// Complete what was typed: with the next choice, or with the one before.
+    Complete { forth: bool },
+    /// Answer a question.
+    Answer { yes: bool },
     /// Close what is topmost.
     Back,
     /// Open or close the help.
@@ -66,7 +84,7 @@ pub(crate) enum Side {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Action {
     /// Somebody asked for it.
     Command(Command),
@@ -78,14 +96,16 @@ pub(crate) enum Action {
     Edit(InputRequest),
     /// Text was pasted at the prompt.
     Paste(String),
-    /// The mouse was pressed at a line of the screen.
-    Click { line: u16 },
+    /// The mouse was pressed at a cell of the screen.
+    Click { column: u16, line: u16 },
     /// The wheel moved by that many notches, down if positive.
     Wheel(isize),
     /// The terminal has another size.
     Resize(Size),
     /// The source said something.
     Update(Update),
+    /// Something that was to be done outside of the state is done.
+    Done(Done),
     /// The source has nothing more to say.
     Over,
     /// A second has passed.

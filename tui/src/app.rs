@@ -1,20 +1,37 @@
 //! What the screen shows, and the only place that changes it: [`App::update`].
 
+mod copy;
+mod export;
+mod marks;
+mod message;
+mod panes;
+mod prompt;
 mod read;
+mod sorting;
 
-use collector::filter::{Filter, FilterError};
+use std::collections::VecDeque;
+
+use collector::filter::Filter;
 use collector::model::{Batch, Connection, Event, EventType, Limits, Store, Timestamp, Update};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
-use tui_input::{Input, InputRequest};
+use tui_input::InputRequest;
 
-use crate::action::{Action, Command, Effect, Side, Tab};
-use crate::columns::Choice;
+use crate::action::{Action, Command, Effect, Tab};
+use crate::columns::{Choice, Column, Row, newest};
 use crate::frozen::Frozen;
 use crate::help;
+use crate::job::{Done, Job};
 use crate::keymap::Key;
 use crate::theme::Theme;
-use crate::view::{ConnectionIndex, EventIndex, Home, Motion, Rows, Window};
+use crate::view::{ConnectionIndex, EventIndex, Home, Judge, Motion, Value};
+
+pub(crate) use self::copy::What;
+use self::export::Exporting;
+pub(crate) use self::message::{Message, Question, Tone};
+use self::panes::{Pane, Scrolls};
+pub(crate) use self::prompt::{Asking, Prompt};
+pub(crate) use self::sorting::By;
 
 /// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
 const PIECE: usize = 4_096;
@@ -64,22 +81,6 @@ impl Sieve {
     }
 }
 
-/// The filter prompt, while it is open.
-#[derive(Debug)]
-pub(crate) struct Prompt {
-    pub(crate) input: Input,
-    /// What is wrong with the text; the filter is then the last one that was right.
-    pub(crate) error: Option<FilterError>,
-    before: Filter,
-}
-
-/// A list and the window over it.
-#[derive(Debug)]
-struct Pane<I: Rows> {
-    index: I,
-    window: Window<I::Key>,
-}
-
 /// The state of the screen.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -88,8 +89,17 @@ pub(crate) struct App {
     tab: Tab,
     events: Pane<EventIndex>,
     connections: Pane<ConnectionIndex>,
+    /// What each view is sorted by.
+    sorts: [Option<By>; Tab::ALL.len()],
     frozen: Option<Frozen>,
     prompt: Option<Prompt>,
+    /// What is answered with yes or no before anything else.
+    question: Option<Question>,
+    /// What is said until the next key.
+    message: Option<Message>,
+    exporting: Option<Exporting>,
+    /// What is to be done outside of the state.
+    jobs: VecDeque<Job>,
     /// The help is open, this many lines down.
     help: Option<usize>,
     begun: Option<Key>,
@@ -118,17 +128,16 @@ impl App {
         Self {
             store: Store::new(settings.limits),
             tab: Tab::Events,
-            events: Pane {
-                index: EventIndex::new(sieve.is_open()),
-                window: Window::new(Home::End),
-            },
-            connections: Pane {
-                index: ConnectionIndex::default(),
-                window: Window::new(Home::Start),
-            },
+            events: Pane::new(EventIndex::new(sieve.is_open()), Home::End),
+            connections: Pane::new(ConnectionIndex::new(true), Home::Start),
+            sorts: [Column::named("TIME").map(By::at_first), None],
             sieve,
             frozen: None,
             prompt: None,
+            question: None,
+            message: None,
+            exporting: None,
+            jobs: VecDeque::new(),
             help: None,
             begun: None,
             wide: None,
@@ -154,6 +163,12 @@ impl App {
     }
 
     fn react(&mut self, action: Action) -> Effect {
+        if matches!(
+            action,
+            Action::Command(_) | Action::Begin(_) | Action::Edit(_) | Action::Paste(_)
+        ) {
+            self.message = None;
+        }
         match action {
             Action::Command(command) => {
                 self.begun = None;
@@ -168,16 +183,16 @@ impl App {
                     .map(|c| if c.is_control() { ' ' } else { c })
                     .map(InputRequest::InsertChar),
             ),
-            Action::Click { line } => self.click(line),
+            Action::Click { column, line } => self.click(column, line),
             Action::Wheel(notches) => self.scroll(notches * NOTCH),
             Action::Resize(size) => self.size = size,
             Action::Update(Update::Batch(batch)) if is_empty(&batch) => return Effect::Nothing,
             Action::Update(update) => {
                 self.workloads = self.workloads || tells_of_workloads(&update);
                 self.store.apply(update, self.now);
-                self.connections.index.touch();
             }
             Action::Over => self.over = true,
+            Action::Done(Done::Exported(outcome)) => self.exported(outcome),
             Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
@@ -199,48 +214,38 @@ impl App {
             }
             Command::Pause => self.pause(),
             Command::Wide => self.wide = self.wide.is_none().then_some(0),
-            Command::Pan(side) => self.pan(side),
-            Command::Filter => {
-                let text = self.sieve.filter.to_string();
-                self.prompt = Some(Prompt {
-                    input: Input::new(text),
-                    error: None,
-                    before: self.sieve.filter.clone(),
-                });
+            Command::Sort(side) => self.sort_beside(side),
+            Command::Invert => self.invert(),
+            Command::Mark => self.mark(false),
+            Command::MarkRange => self.mark(true),
+            Command::Unmark => {
+                self.unmark();
             }
-            Command::Keep => self.prompt = self.prompt.take().filter(|p| p.error.is_some()),
+            Command::Filter => self.ask_filter(),
+            Command::Copy(what) => self.copy_selected(what),
+            Command::Export => self.ask_export(),
+            Command::Keep => self.keep(),
+            Command::Complete { forth } => self.complete(forth),
+            Command::Answer { yes } => self.answer(yes),
             Command::Back => self.back(),
             Command::Help => self.help = self.help.is_none().then_some(0),
             Command::Repaint => return Effect::Repaint,
             Command::Suspend => return Effect::Suspend,
-            Command::Quit => return Effect::Quit,
+            Command::Quit if self.may_quit() => return Effect::Quit,
+            Command::Quit => {}
         }
         Effect::Draw
     }
 
     /// Closes what is topmost.
     fn back(&mut self) {
-        if self.help.take().is_some() {
+        if self.help.take().is_some() || self.abandon() {
             return;
         }
-        let filter = self.prompt.take().map_or_else(Filter::all, |p| p.before);
-        self.set_filter(filter);
-    }
-
-    fn edit(&mut self, requests: impl IntoIterator<Item = InputRequest>) {
-        let Some(prompt) = &mut self.prompt else {
-            return;
-        };
-        for request in requests {
-            prompt.input.handle(request);
+        if self.sieve.filter.is_all() {
+            self.unmark();
         }
-        match Filter::parse(prompt.input.value()) {
-            Ok(filter) => {
-                prompt.error = None;
-                self.set_filter(filter);
-            }
-            Err(error) => prompt.error = Some(error),
-        }
+        self.set_filter(Filter::all());
     }
 
     fn set_filter(&mut self, filter: Filter) {
@@ -265,30 +270,17 @@ impl App {
         };
     }
 
-    fn pan(&mut self, side: Side) {
-        let columns = self.choice().wide().len();
-        if let Some(first) = &mut self.wide {
-            *first = match side {
-                Side::Left => first.saturating_sub(1),
-                Side::Right => (*first + 1).min(columns.saturating_sub(1)),
-            };
-        }
-    }
-
     fn go(&mut self, motion: Motion) {
         let height = self.height();
         if let Some(line) = &mut self.help {
             *line = scrolled(*line, motion, height, self.size.width);
             return;
         }
-        self.moved = self.now;
-        match self.tab {
-            Tab::Events => self.events.window.go(&self.events.index, height, motion),
-            Tab::Connections => {
-                let pane = &mut self.connections;
-                pane.window.go(&pane.index, height, motion);
-            }
+        if motion == Motion::Last {
+            self.restore_time();
         }
+        self.moved = self.now;
+        self.pane_mut().go(height, motion);
     }
 
     fn scroll(&mut self, lines: isize) {
@@ -299,65 +291,114 @@ impl App {
             return;
         }
         self.moved = self.now;
-        match self.tab {
-            Tab::Events => {
-                let pane = &mut self.events;
-                pane.window.scroll(&pane.index, height, lines);
-            }
-            Tab::Connections => {
-                let pane = &mut self.connections;
-                pane.window.scroll(&pane.index, height, lines);
-            }
-        }
+        self.pane_mut().scroll(height, lines);
     }
 
-    fn click(&mut self, line: u16) {
-        let Some(rows) = self.panels().map(|panels| panels.rows) else {
+    fn click(&mut self, column: u16, line: u16) {
+        let Some(panels) = self.panels() else { return };
+        if line == panels.titles.y {
+            self.sort_at(column);
             return;
-        };
-        let Some(line) = line.checked_sub(rows.y) else {
+        }
+        let Some(line) = line.checked_sub(panels.rows.y) else {
             return;
         };
         self.moved = self.now;
-        let (line, height) = (usize::from(line), usize::from(rows.height));
+        let (line, height) = (usize::from(line), usize::from(panels.rows.height));
+        self.pane_mut().click(height, line);
+    }
+
+    /// The list of the view.
+    fn pane_mut(&mut self) -> &mut dyn Scrolls {
         match self.tab {
-            Tab::Events => {
-                let pane = &mut self.events;
-                pane.window.click(&pane.index, height, line);
-            }
-            Tab::Connections => {
-                let pane = &mut self.connections;
-                pane.window.click(&pane.index, height, line);
-            }
+            Tab::Events => &mut self.events,
+            Tab::Connections => &mut self.connections,
+        }
+    }
+
+    fn pane(&self) -> &dyn Scrolls {
+        match self.tab {
+            Tab::Events => &self.events,
+            Tab::Connections => &self.connections,
         }
     }
 
     /// Brings the lists up to date with the model, unless they are frozen.
     fn settle(&mut self) {
-        let (store, sieve) = (&self.store, &self.sieve);
-        let events = &mut self.events;
-        if self.frozen.is_none() {
-            events.index.follow(store.log().range());
+        self.settle_events();
+        if self.tab == Tab::Connections {
+            self.settle_connections();
         }
-        let passes = |event: &Event| sieve.passes(event);
-        events.index.catch_up(store.log(), PIECE, passes);
-        events.window.settle(&events.index);
-
-        let connections = &mut self.connections;
-        let thawed = self.frozen.is_none() || connections.index.is_new();
-        let due = connections.index.is_due(self.now, self.moved);
-        if self.tab == Tab::Connections && thawed && due {
-            let passes = |c: &Connection| sieve.passes(&c.row);
-            connections
-                .index
-                .make(store.connections(), self.now, passes);
-        }
-        connections.window.settle(&connections.index);
+        self.settle_marks();
+        self.settle_export();
 
         if let Some(mut frozen) = self.frozen.take() {
             frozen.hold(self);
             self.frozen = Some(frozen);
         }
+    }
+
+    fn settle_events(&mut self) {
+        let (store, sieve) = (&self.store, &self.sieve);
+        let events = &mut self.events;
+        if self.frozen.is_none() {
+            events.index.follow(store.log().range());
+        }
+        let by = self.sorts[Tab::Events as usize];
+        let value = |event| {
+            let connection = None;
+            by.map_or(Value::Unknown, |by| {
+                by.column.value(Row { event, connection })
+            })
+        };
+        let passes = |event: &Event| sieve.passes(event);
+        events.index.catch_up(store.log(), PIECE, passes, value);
+        let moved = events.index.arrange(self.now, self.moved);
+        if moved || !events.index.is_sorted() {
+            events.window.settle(&events.index);
+        }
+    }
+
+    fn settle_connections(&mut self) {
+        let judge = Rule {
+            sieve: &self.sieve,
+            by: self.sorts[Tab::Connections as usize],
+        };
+        let all = self.store.connections();
+        let Pane {
+            index,
+            window,
+            marks,
+        } = &mut self.connections;
+        let mut moved = index.catch_up(all, PIECE, self.now, &judge);
+        if self.frozen.is_none() {
+            moved |= index.arrange(all, self.now, self.moved, &judge);
+        }
+        if moved {
+            window.settle(index);
+            marks.forget_unless(|key| all.get(key).is_some());
+        }
+    }
+}
+
+/// Which connections pass, and what they are sorted by.
+struct Rule<'a> {
+    sieve: &'a Sieve,
+    by: Option<By>,
+}
+
+impl Judge for Rule<'_> {
+    fn passes(&self, connection: &Connection) -> bool {
+        self.sieve.passes(&connection.row)
+    }
+
+    fn value<'a>(&self, connection: &'a Connection) -> Value<'a> {
+        let row = Row {
+            event: &connection.row,
+            connection: Some(connection),
+        };
+        self.by
+            .map_or_else(|| newest(connection), |by| by.column.value(row))
     }
 }
 

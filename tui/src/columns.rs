@@ -1,6 +1,8 @@
 //! The columns of the tables on the screen: how wide each is, and what goes first where there is no
 //! room. What stands in their cells is what the text outputs say.
 
+mod sort;
+
 use std::borrow::Cow;
 
 use collector::export::{self, UnknownColumn};
@@ -8,6 +10,8 @@ use collector::model::{ConnState, Connection, Event, Timestamp};
 use jiff::tz::TimeZone;
 
 pub(crate) use collector::export::Align;
+pub(crate) use sort::newest;
+use sort::{First, Say, sort};
 
 use crate::{format, text};
 
@@ -43,6 +47,7 @@ pub(crate) struct Column {
     max: u16,
     /// What says the text; the screen's own columns have none.
     text: Option<&'static export::Column>,
+    sort: Option<(First, Say)>,
 }
 
 /// The columns that the screen lays out in its own way. Others have one width.
@@ -263,10 +268,52 @@ impl Choice {
         }
     }
 
+    /// The names of the columns, in their order.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|column| column.name).collect()
+    }
+
     /// All columns at the width in which everything fits, however wide that is together.
     pub(crate) fn wide(&self) -> Vec<(Column, u16)> {
         self.columns.iter().map(|c| (*c, c.max)).collect()
     }
+}
+
+/// A column where it stands on the screen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed {
+    pub(crate) column: Column,
+    pub(crate) x: u16,
+    pub(crate) width: u16,
+}
+
+/// Where columns stand in that many cells: those that fit, or, in the wide layout, those from
+/// column `wide` on.
+pub(crate) fn placed(choice: &Choice, wide: Option<usize>, width: u16) -> Vec<Placed> {
+    let columns = match wide {
+        None => choice.fit(width),
+        Some(first) => {
+            let mut columns = choice.wide();
+            columns.split_off(first.min(columns.len()))
+        }
+    };
+    let mut x = 0;
+    let mut placed = Vec::with_capacity(columns.len());
+    for (column, cells) in columns {
+        let room = width.saturating_sub(x);
+        // At the right end of the wide layout: a column that is cut to nothing tells nothing.
+        if room < cells && !column.is_of_use_in(room) {
+            break;
+        }
+        let cells = cells.min(room);
+        placed.push(Placed {
+            column,
+            x,
+            width: cells,
+        });
+        x += cells + 1;
+    }
+    placed
 }
 
 /// The cells of columns of those widths, with one between each two.
@@ -289,6 +336,7 @@ fn named(name: &str) -> Option<Column> {
             ample: *ample,
             max: *max,
             text,
+            sort: sort(name),
         });
     }
     let text = text?;
@@ -301,12 +349,18 @@ fn named(name: &str) -> Option<Column> {
         ample: width,
         max: width,
         text: Some(text),
+        sort: sort(text.name),
     })
 }
 
 impl Column {
+    /// The column of that name, in any case.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        named(name)
+    }
+
     /// Its minimum fits.
-    pub(crate) fn is_of_use_in(&self, cells: u16) -> bool {
+    fn is_of_use_in(&self, cells: u16) -> bool {
         cells >= self.min
     }
 

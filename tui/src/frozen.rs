@@ -63,6 +63,11 @@ impl Frozen {
         self.since
     }
 
+    /// All events that are held.
+    pub(crate) fn events(&self) -> &FxHashMap<EventId, Event> {
+        &self.events
+    }
+
     /// An event, if it is held.
     pub(crate) fn event(&self, id: EventId) -> Option<&Event> {
         self.events.get(&id)

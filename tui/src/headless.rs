@@ -116,6 +116,7 @@ async fn follow(
     match (end, transcript.failure()) {
         (End::Told(Caught::HangUp), _) => Ok(ExitCode::from(HUNG_UP)),
         (End::Told(Caught::Stop), _) => Ok(ExitCode::SUCCESS),
+        (_, Some(_)) if transcript.failure_is_told() => Ok(ExitCode::FAILURE),
         (_, Some(why)) => bail!("{why}"),
         (End::Done, None) if !transcript.began() => bail!("the source ended before it began"),
         (End::Done | End::Unwritable, None) => Ok(ExitCode::SUCCESS),

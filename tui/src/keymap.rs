@@ -10,6 +10,7 @@ use ratatui::layout::Size;
 use tui_input::backend::crossterm::to_input_request;
 
 use crate::action::{Action, Command, Side, Tab};
+use crate::app::What;
 use crate::view::Motion;
 
 /// A key with or without Ctrl. Shift is part of the character.
@@ -72,12 +73,21 @@ pub(crate) enum When {
     Always,
     /// The rows are uncovered.
     Rows,
-    /// The rows are uncovered, and there are columns beyond the screen.
-    Wide,
     /// There is something that Esc closes.
     Closable,
-    /// The prompt is open.
+    /// A prompt is open.
     Prompt,
+    /// The prompt for this is open.
+    At(Asks),
+    /// A question is to be answered.
+    Asked,
+}
+
+/// What a prompt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    Filter,
+    Export,
 }
 
 /// One line of the table.
@@ -116,12 +126,13 @@ impl Binding {
 }
 
 /// The bindings, under the titles that they have in the help.
-pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
+pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     use Command::{
-        Back, Filter, Help, Keep, Move, NextTab, Pan, Pause, Quit, Repaint, Show, Suspend, Toggle,
+        Answer, Back, Complete, Copy, Export, Filter, Help, Invert, Keep, Mark, MarkRange, Move,
+        NextTab, Pause, Quit, Repaint, Show, Sort, Suspend, Toggle, Unmark,
     };
     use EventType::{Accept, Close, Connect, Unknown};
-    use When::{Always, Closable, Prompt, Rows, Wide};
+    use When::{Always, Asked, At, Closable, Prompt, Rows};
     [
         (
             "Moving",
@@ -172,7 +183,7 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
                     &[&[ch('G')], &[key(KeyCode::End)]],
                     Move(Motion::Last),
                     Always,
-                    "last row; follow new events",
+                    "last row; follow by TIME",
                 ),
             ],
         ),
@@ -218,18 +229,17 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
                 .footer("wide"),
                 bind(
                     &[&[key(KeyCode::Left)], &[ch('h')]],
-                    Pan(Side::Left),
-                    Wide,
-                    "wide: a column left",
-                )
-                .footer("left"),
+                    Sort(Side::Left),
+                    Rows,
+                    "sort by the column left",
+                ),
                 bind(
                     &[&[key(KeyCode::Right)], &[ch('l')]],
-                    Pan(Side::Right),
-                    Wide,
-                    "wide: a column right",
-                )
-                .footer("right"),
+                    Sort(Side::Right),
+                    Rows,
+                    "sort by the column right",
+                ),
+                bind(&[&[ch('i')]], Invert, Rows, "sort the other way round"),
             ],
         ),
         (
@@ -251,16 +261,71 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
             ],
         ),
         (
-            "At the prompt",
+            "Marked rows and files",
             &[
-                bind(&[&[key(KeyCode::Enter)]], Keep, Prompt, "keep the filter").footer("keep"),
+                bind(&[&[ch(' ')]], Mark, Rows, "mark, or unmark"),
                 bind(
-                    &[&[key(KeyCode::Esc)]],
-                    Back,
-                    Prompt,
-                    "the filter as it was",
+                    &[&[ch('v')], &[ctrl(' ')]],
+                    MarkRange,
+                    Rows,
+                    "mark from last mark to here",
+                ),
+                bind(&[&[ch('V')]], Unmark, Rows, "take all marks away"),
+                bind(
+                    &[&[ch('s')], &[ctrl('s')]],
+                    Export,
+                    Rows,
+                    "export marked, else all rows",
                 )
-                .footer("cancel"),
+                .footer("export"),
+                bind(
+                    &[&[ch('y')]],
+                    Copy(What::Cell),
+                    Rows,
+                    "copy cell of the sort column",
+                ),
+                bind(&[&[ch('Y')]], Copy(What::Record), Rows, "copy row as JSON"),
+            ],
+        ),
+        (
+            "At a prompt",
+            &[
+                bind(
+                    &[&[key(KeyCode::Enter)]],
+                    Keep,
+                    At(Asks::Filter),
+                    "keep the filter",
+                )
+                .footer("keep"),
+                bind(
+                    &[&[key(KeyCode::Enter)]],
+                    Keep,
+                    At(Asks::Export),
+                    "write the file",
+                )
+                .footer("write"),
+                bind(
+                    &[&[key(KeyCode::Tab)]],
+                    Complete { forth: true },
+                    At(Asks::Export),
+                    "another format",
+                )
+                .footer("format"),
+                bind(
+                    &[&[key(KeyCode::BackTab)]],
+                    Complete { forth: false },
+                    Prompt,
+                    "the choice before",
+                ),
+                bind(&[&[key(KeyCode::Esc)]], Back, Prompt, "as it was").footer("cancel"),
+                bind(&[&[ch('y')]], Answer { yes: true }, Asked, "yes").footer("yes"),
+                bind(
+                    &[&[ch('n')], &[key(KeyCode::Esc)]],
+                    Answer { yes: false },
+                    Asked,
+                    "no",
+                )
+                .footer("no"),
             ],
         ),
         (
@@ -270,7 +335,7 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
                     &[&[key(KeyCode::Esc)]],
                     Back,
                     Closable,
-                    "close help, else end filter",
+                    "close help, filter, marks",
                 )
                 .footer("back"),
                 bind(&[&[ch('?')]], Help, Always, "this help").footer("help"),
@@ -284,17 +349,13 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 5] = {
 
 /// What the keys depend on.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a question of its own"
-)]
 pub(crate) struct Mode {
-    /// The prompt is open.
-    pub(crate) prompt: bool,
+    /// A prompt is open.
+    pub(crate) prompt: Option<Asks>,
+    /// A question is to be answered.
+    pub(crate) asked: bool,
     /// Something covers the rows.
     pub(crate) covered: bool,
-    /// There are columns beyond the screen.
-    pub(crate) wide: bool,
     /// There is something that Esc closes.
     pub(crate) closable: bool,
     /// The key before, if it only means something with this one.
@@ -304,11 +365,14 @@ pub(crate) struct Mode {
 impl Mode {
     fn allows(self, when: When) -> bool {
         match when {
-            When::Prompt => self.prompt,
-            When::Always => !self.prompt,
-            When::Rows => !self.prompt && !self.covered,
-            When::Wide => !self.prompt && !self.covered && self.wide,
-            When::Closable => !self.prompt && self.closable,
+            When::Asked => self.asked,
+            _ if self.asked => false,
+            When::Prompt => self.prompt.is_some(),
+            When::At(asks) => self.prompt == Some(asks),
+            _ if self.prompt.is_some() => false,
+            When::Always => true,
+            When::Rows => !self.covered,
+            When::Closable => self.closable,
         }
     }
 
@@ -375,11 +439,15 @@ pub(crate) fn resolve(event: &Event, mode: Mode) -> Option<Action> {
     match event {
         Event::Resize(width, height) => Some(Action::Resize(Size::new(*width, *height))),
         Event::Mouse(mouse) => pointed(*mouse, mode),
-        Event::Paste(text) => mode.prompt.then(|| Action::Paste(text.clone())),
+        Event::Paste(text) => {
+            let typing = mode.prompt.is_some() && !mode.asked;
+            typing.then(|| Action::Paste(text.clone()))
+        }
         Event::Key(key) => {
             let bound = Key::of(*key).and_then(|key| mode.press(key));
             match bound {
-                None if mode.prompt => typed(event),
+                None if mode.asked => everywhere(*key),
+                None if mode.prompt.is_some() => typed(event),
                 bound => bound,
             }
         }
@@ -393,16 +461,28 @@ fn typed(event: &Event) -> Option<Action> {
         return Some(Action::Edit(edit));
     }
     let Event::Key(key) = event else { return None };
-    let key = Key::of(*key).filter(|key| key.ctrl)?;
-    Mode::default().press(key)
+    everywhere(*key)
+}
+
+/// What a key means even where letters are text.
+fn everywhere(event: KeyEvent) -> Option<Action> {
+    let key = Key::of(event).filter(|key| key.ctrl)?;
+    let bound = Mode {
+        covered: true,
+        ..Mode::default()
+    };
+    bound.press(key)
 }
 
 fn pointed(mouse: MouseEvent, mode: Mode) -> Option<Action> {
     match mouse.kind {
         MouseEventKind::ScrollDown => Some(Action::Wheel(1)),
         MouseEventKind::ScrollUp => Some(Action::Wheel(-1)),
-        MouseEventKind::Down(MouseButton::Left) if !mode.covered => {
-            Some(Action::Click { line: mouse.row })
+        MouseEventKind::Down(MouseButton::Left) if !mode.covered && !mode.asked => {
+            Some(Action::Click {
+                column: mouse.column,
+                line: mouse.row,
+            })
         }
         _ => None,
     }
@@ -424,16 +504,16 @@ mod tests {
     }
 
     const ROWS: Mode = Mode {
-        prompt: false,
+        prompt: None,
+        asked: false,
         covered: false,
-        wide: false,
         closable: false,
         begun: None,
     };
 
     #[test]
     fn no_key_has_two_meanings_in_one_mode() {
-        for wide in [false, true] {
+        {
             for mode in [
                 ROWS,
                 Mode {
@@ -441,12 +521,11 @@ mod tests {
                     ..ROWS
                 },
                 Mode {
-                    prompt: true,
+                    prompt: Some(Asks::Filter),
                     ..ROWS
                 },
             ] {
                 let mode = Mode {
-                    wide,
                     closable: true,
                     ..mode
                 };
@@ -485,7 +564,7 @@ mod tests {
     #[test]
     fn letters_are_text_at_the_prompt_and_quit_still_quits() {
         let prompt = Mode {
-            prompt: true,
+            prompt: Some(Asks::Filter),
             ..ROWS
         };
         assert!(matches!(
@@ -524,12 +603,13 @@ mod tests {
         assert_eq!(
             words(ROWS),
             [
-                "/ filter", "P pause", "t types", "w wide", "Tab view", "? help", "q quit"
+                "/ filter", "P pause", "t types", "w wide", "Tab view", "s export", "? help",
+                "q quit"
             ]
         );
         assert_eq!(
             words(Mode {
-                prompt: true,
+                prompt: Some(Asks::Filter),
                 ..ROWS
             }),
             ["Enter keep", "Esc cancel"]

@@ -8,11 +8,15 @@ mod agent;
 mod app;
 mod check;
 mod cli;
+mod clipboard;
 mod columns;
+mod export;
 mod format;
 mod frozen;
 mod headless;
 mod help;
+mod home;
+mod job;
 mod keymap;
 mod log;
 mod manual;
@@ -73,7 +77,7 @@ async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {
-        Some(why) => anyhow::bail!("{why}"),
-        None => Ok(code),
+        Some(why) if code == ExitCode::SUCCESS => anyhow::bail!("{why}"),
+        _ => Ok(code),
     }
 }

@@ -51,7 +51,7 @@ fn write_page(out: &mut Vec<u8>) -> std::io::Result<()> {
     let mut sections = Vec::new();
     page.render_options_section(&mut sections)?;
     subcommands(&command).to_writer(&mut sections)?;
-    page.render_extra_section(&mut sections)?;
+    examples(&command).to_writer(&mut sections)?;
     out.extend(keep_tables(&String::from_utf8_lossy(&sections)).bytes());
     page.render_version_section(out)
 }
@@ -97,6 +97,21 @@ fn subcommands(command: &Command) -> Roff {
             let help = arg.get_help().map(ToString::to_string);
             roff.text([roman(help.unwrap_or_default())]);
         }
+    }
+    roff
+}
+
+/// What stands after the options in the help, under its own heading.
+fn examples(command: &Command) -> Roff {
+    let text = command.get_after_help().map(ToString::to_string);
+    let text = text.unwrap_or_default();
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXAMPLES"]);
+    for line in text.trim_start_matches("Examples:\n").lines() {
+        match line {
+            "" => roff.control("PP", []),
+            line => roff.text([roman(line)]),
+        };
     }
     roff
 }
@@ -162,6 +177,7 @@ mod tests {
             let long = arg.get_long().unwrap_or_default();
             assert!(page.contains(&format!("--{long}")), "--{long}");
         }
+        assert!(page.contains(".SH EXAMPLES\n.nf\n  tcpscope "), "{page}");
         for own in ["--speed", "--seed", "<FILE>", "<SHELL>"] {
             assert!(page.contains(own), "{own}");
         }

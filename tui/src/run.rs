@@ -8,12 +8,14 @@ use collector::model::Timestamp;
 use collector::source::Updates;
 use crossterm::event::EventStream;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::consume_budget;
+use tokio::sync::mpsc;
+use tokio::task::{consume_budget, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_stream::StreamExt;
 
 use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
+use crate::job::{Done, Job};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
 use crate::signals::{Caught, HUNG_UP, Signals};
@@ -34,11 +36,13 @@ pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Res
     let size = term
         .size()
         .context("cannot ask the terminal for its size")?;
+    let (tell, mut done) = mpsc::unbounded_channel();
     let mut screen = Screen {
         app: App::new(settings, size, Timestamp::now()),
         term,
         pace: Pace::default(),
         suspended: None,
+        tell,
     };
     let mut input = EventStream::new();
     let mut second = interval(Duration::from_secs(1));
@@ -70,6 +74,7 @@ pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Res
                 // Nobody can press a key any more: the terminal is gone.
                 Some(Err(_)) | None => return Ok(ExitCode::from(HUNG_UP)),
             },
+            Some(done) = done.recv() => (Action::Done(done), Cause::Input),
             update = updates.next(), if !over => {
                 // Lets the signals be heard even if there is always something in the stream.
                 consume_budget().await;
@@ -101,11 +106,16 @@ struct Screen {
     pace: Pace,
     /// The terminal was given to the shell at that time.
     suspended: Option<Instant>,
+    /// Where those who work elsewhere tell what they have done.
+    tell: mpsc::UnboundedSender<Done>,
 }
 
 impl Screen {
     fn take(&mut self, action: Action, cause: Cause) -> anyhow::Result<Effect> {
         let effect = self.app.update(action, Timestamp::now());
+        while let Some(job) = self.app.next_job() {
+            self.start(job)?;
+        }
         match effect {
             Effect::Nothing | Effect::Quit => {}
             Effect::Draw => self.pace.want(cause, Instant::now()),
@@ -121,6 +131,20 @@ impl Screen {
             }
         }
         Ok(effect)
+    }
+
+    fn start(&mut self, job: Job) -> anyhow::Result<()> {
+        match job {
+            Job::Export(export) => {
+                let tell = self.tell.clone();
+                spawn_blocking(move || {
+                    // If nobody listens any more, the program is about to end.
+                    let _ = tell.send(Done::Exported(export.run()));
+                });
+            }
+            Job::Copy(text) => self.term.copy(&text)?,
+        }
+        Ok(())
     }
 
     /// When to wake up: for the next frame, or to see that nobody has stopped us.

@@ -19,6 +19,7 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::layout::{Rect, Size};
 
 use crate::app::App;
+use crate::clipboard::Between;
 use crate::ui;
 
 /// Buttons and the wheel, with positions of any size. crossterm's own command also asks for every
@@ -92,6 +93,16 @@ impl Term {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| ui::draw(frame, app))?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Hands text to the clipboard of whoever sits before the terminal.
+    ///
+    /// # Errors
+    /// If the terminal does not take what is written.
+    pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
+        let out = self.terminal.backend_mut();
+        out.write_all(crate::clipboard::sequence(text, Between::of_environment()).as_bytes())?;
+        io::Write::flush(out)
     }
 
     /// Makes the next drawing draw everything.

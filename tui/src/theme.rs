@@ -15,6 +15,8 @@ pub(crate) struct Theme {
     pub(crate) faint: Style,
     /// The row of column titles.
     pub(crate) head: Style,
+    /// The title of the column that the rows are sorted by.
+    pub(crate) sorted: Style,
     /// The selected row; laid over the styles of its cells.
     pub(crate) selected: Style,
     /// A key in the footer and in the help.
@@ -34,6 +36,7 @@ const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 // Not a grey of its own: which grey is readable depends on the background, and DIM follows it.
 const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
 const HEAD: Style = Style::new().add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED));
+const SORTED: Style = HEAD.add_modifier(Modifier::REVERSED);
 const REVERSED: Style = Style::new().add_modifier(Modifier::REVERSED);
 
 /// All themes; the first is the default.
@@ -45,6 +48,7 @@ pub(crate) const THEMES: [Theme; 4] = [
         title: BOLD.fg(Color::Cyan),
         faint: FAINT,
         head: HEAD,
+        sorted: SORTED,
         selected: REVERSED,
         key: BOLD.fg(Color::Cyan),
         bad: BOLD.fg(Color::Red),
@@ -63,6 +67,7 @@ pub(crate) const THEMES: [Theme; 4] = [
         title: BOLD.fg(Color::Indexed(25)),
         faint: PLAIN.fg(Color::Indexed(242)),
         head: HEAD,
+        sorted: SORTED,
         selected: REVERSED,
         key: BOLD.fg(Color::Indexed(25)),
         bad: BOLD.fg(Color::Indexed(124)),
@@ -81,6 +86,7 @@ pub(crate) const THEMES: [Theme; 4] = [
         title: BOLD.fg(Color::Indexed(32)),
         faint: FAINT,
         head: HEAD,
+        sorted: SORTED,
         selected: REVERSED,
         key: BOLD.fg(Color::Indexed(32)),
         bad: BOLD.fg(Color::Indexed(166)),
@@ -98,6 +104,7 @@ pub(crate) const THEMES: [Theme; 4] = [
         title: BOLD,
         faint: FAINT,
         head: HEAD,
+        sorted: SORTED,
         selected: REVERSED,
         key: BOLD,
         bad: BOLD,
@@ -132,6 +139,7 @@ mod tests {
             theme.title,
             theme.faint,
             theme.head,
+            theme.sorted,
             theme.selected,
             theme.key,
             theme.bad,

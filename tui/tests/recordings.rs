@@ -143,6 +143,38 @@ fn a_link_is_not_followed() {
 }
 
 #[test]
+fn a_file_that_cannot_grow_ends_the_recording_and_not_the_session() {
+    let dir = Dir::new();
+    // Blocks of 512 bytes: the first rows fit, and what is written next is cut off.
+    let script =
+        "trap '' XFSZ; ulimit -f 64; exec \"$0\" demo -o json --count 200 --record rec.jsonl";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_tcpscope")]);
+    let output = command.current_dir(&dir.0).output().unwrap();
+    let (shown, said) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(lines(&shown, "ev").len(), 200, "{said}");
+    assert_eq!(output.status.code(), Some(1), "the recording was asked for");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.starts_with("tcpscope: cannot write rec.jsonl (File too large"),
+        "{said}"
+    );
+
+    let kept = std::fs::read_to_string(dir.path("rec.jsonl")).unwrap();
+    assert!(kept.ends_with('\n'), "whole lines");
+    let n = lines(&kept, "ev").len();
+    assert!(
+        said.ends_with(&format!("it ends after {n} events\n")),
+        "{n}: {said}"
+    );
+    let again = dir.text("replay rec.jsonl -o json");
+    assert_eq!(lines(&again, "ev"), lines(&kept, "ev"));
+}
+
+#[test]
 fn a_broken_file_is_named_with_its_line_after_what_is_good() {
     let dir = Dir::new();
     dir.text("demo -o json --count 5 --record rec.jsonl");
@@ -158,9 +190,9 @@ fn a_broken_file_is_named_with_its_line_after_what_is_good() {
         [good[0]]
     );
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        said.contains("cut.jsonl is broken at line 3: it is cut off\n"),
-        "{said}"
+    assert_eq!(
+        said,
+        "tcpscope: cut.jsonl is broken at line 3: it is cut off\n"
     );
 
     std::fs::write(dir.path("x.csv"), "NODE,POD\n").unwrap();

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
-
+use super::ends::{Ends, is_other_end};
+use super::journal::{Cursor, Journal};
+use super::slots::Slots;
 use super::{ConnId, Event, EventId, NodeIx, Phase, Timestamp};
 
 /// What names a connection among all nodes.
@@ -59,6 +60,8 @@ pub struct Connection {
     pub ended: Option<Timestamp>,
     /// The first event of it.
     pub first: EventId,
+    /// The event of its opening or of the failed connect, if that was seen.
+    pub opening: Option<EventId>,
     /// The newest event of it.
     pub last: EventId,
     /// Set anew whenever it ceases to be open: tells a stale entry of the queue from the right one.
@@ -68,7 +71,9 @@ pub struct Connection {
 /// All connections that are known.
 #[derive(Debug)]
 pub struct Connections {
-    map: FxHashMap<ConnKey, Connection>,
+    slots: Slots,
+    ends: Ends,
+    journal: Journal,
     /// Those that are not open, in the order in which they ceased to be, for forgetting the oldest.
     over: VecDeque<(ConnKey, u64)>,
     stamps: u64,
@@ -81,7 +86,9 @@ pub struct Connections {
 impl Connections {
     pub(super) fn new(open_limit: usize, over_limit: usize) -> Self {
         Self {
-            map: FxHashMap::default(),
+            slots: Slots::default(),
+            ends: Ends::default(),
+            journal: Journal::default(),
             over: VecDeque::new(),
             stamps: 0,
             open: 0,
@@ -92,6 +99,7 @@ impl Connections {
     }
 
     pub(super) fn apply(&mut self, key: ConnKey, id: EventId, event: &Event) {
+        self.journal.write(key);
         match event.phase {
             None => self.list(key, id, event),
             Some(Phase::Open) => self.open(key, id, event),
@@ -101,7 +109,7 @@ impl Connections {
 
     /// A socket that was open before the start.
     fn list(&mut self, key: ConnKey, id: EventId, event: &Event) {
-        match self.map.get_mut(&key) {
+        match self.slots.get_mut(key) {
             // Listed again after the node started anew: what was known of it still holds.
             Some(known) if known.state == ConnState::Unsure => {
                 if self.open >= self.open_limit {
@@ -125,7 +133,7 @@ impl Connections {
             self.insert_over(key, row);
             return;
         }
-        match self.map.get_mut(&key) {
+        match self.slots.get_mut(key) {
             // Reset while it was queued and accepted after that: the ending came first.
             Some(known) if known.state == ConnState::Ended && known.row.kind.is_none() => {
                 known.adopt_opening(id, event);
@@ -136,7 +144,7 @@ impl Connections {
     }
 
     fn end(&mut self, key: ConnKey, id: EventId, event: &Event) {
-        let mut row = match self.map.remove(&key) {
+        let mut row = match self.remove(key) {
             Some(mut known) if known.state != ConnState::Failed => {
                 self.open -= usize::from(known.state == ConnState::Open);
                 known.adopt_ending(id, event);
@@ -167,15 +175,30 @@ impl Connections {
         } else {
             opened_by_duration(event)
         };
-        self.map.insert(key, row);
+        self.insert(key, row);
         self.open += 1;
+    }
+
+    fn insert(&mut self, key: ConnKey, row: Connection) -> Option<Connection> {
+        // The socket may have tried again from another port.
+        if let Some(before) = self.slots.get(key) {
+            self.ends.remove(before, key);
+        }
+        self.ends.insert(&row, key);
+        self.slots.insert(key, row)
+    }
+
+    fn remove(&mut self, key: ConnKey) -> Option<Connection> {
+        let row = self.slots.remove(key)?;
+        self.ends.remove(&row, key);
+        Some(row)
     }
 
     fn insert_over(&mut self, key: ConnKey, mut row: Connection) {
         self.stamps += 1;
         row.stamp = self.stamps;
         self.over.push_back((key, row.stamp));
-        if let Some(before) = self.map.insert(key, row) {
+        if let Some(before) = self.insert(key, row) {
             self.open -= usize::from(before.state == ConnState::Open);
         }
         self.forget();
@@ -188,20 +211,22 @@ impl Connections {
                 return;
             };
             let is_it = |c: &Connection| c.stamp == stamp && c.state != ConnState::Open;
-            if self.map.get(&key).is_some_and(is_it) {
-                self.map.remove(&key);
+            if self.slots.get(key).is_some_and(is_it) {
+                self.remove(key);
+                self.journal.write(key);
             }
         }
     }
 
     /// A node has started anew: what it does not list again may be over.
     pub(super) fn node_restarted(&mut self, node: NodeIx) {
-        for (key, row) in &mut self.map {
+        for (key, row) in self.slots.iter_mut() {
             if key.node == node && row.state == ConnState::Open {
                 row.state = ConnState::Unsure;
                 self.stamps += 1;
                 row.stamp = self.stamps;
-                self.over.push_back((*key, row.stamp));
+                self.over.push_back((key, row.stamp));
+                self.journal.write(key);
                 self.open -= 1;
             }
         }
@@ -211,24 +236,58 @@ impl Connections {
     /// The connection of that name.
     #[must_use]
     pub fn get(&self, key: ConnKey) -> Option<&Connection> {
-        self.map.get(&key)
+        self.slots.get(key)
     }
 
     /// All connections, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (ConnKey, &Connection)> {
-        self.map.iter().map(|(key, row)| (*key, row))
+        self.slots.iter()
+    }
+
+    /// How many places there are. A connection keeps its place for as long as it is known.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.slots.places()
+    }
+
+    /// The connection at a place, if there is one: for looking at all of them a few at a time.
+    #[must_use]
+    pub fn at(&self, place: usize) -> Option<(ConnKey, &Connection)> {
+        self.slots.at(place)
+    }
+
+    /// Where the next change will be written down.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        self.journal.end()
+    }
+
+    /// The names of what has come, changed or gone since, some of them more than once; `None` if
+    /// that is longer ago than anybody remembers.
+    #[must_use]
+    pub fn changes(&self, since: Cursor) -> Option<impl Iterator<Item = ConnKey>> {
+        self.journal.since(since)
+    }
+
+    /// The socket at the other end of a connection, on this node or another one, if it is known.
+    #[must_use]
+    pub fn other_end(&self, key: ConnKey) -> Option<ConnKey> {
+        let row = self.get(key)?;
+        let other = self.ends.opposite(row)?;
+        let found = self.get(other)?;
+        is_other_end((key, row), (other, found)).then_some(other)
     }
 
     /// How many are known: open or over.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.slots.len()
     }
 
     /// None is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.slots.len() == 0
     }
 
     /// How many are open.
@@ -252,6 +311,10 @@ impl Connection {
             opened: None,
             ended: None,
             first: id,
+            opening: event
+                .phase
+                .filter(|phase| *phase == Phase::Open)
+                .map(|_| id),
             last: id,
             stamp: 0,
         }
@@ -259,6 +322,7 @@ impl Connection {
 
     fn adopt_opening(&mut self, id: EventId, event: &Event) {
         self.last = id;
+        self.opening = Some(id);
         self.row.kind = event.kind;
         self.row.phase = event.phase;
         self.row.figures.lat_us = event.figures.lat_us;
@@ -396,6 +460,27 @@ mod tests {
         assert_eq!(all.get(key(2)).unwrap().state, ConnState::Unsure);
     }
 
+    #[test]
+    fn the_other_end_is_the_same_two_ends_the_other_way_round_at_the_same_time() {
+        let mut all = Connections::new(8, 8);
+        let connect = sample::connect(1, 40_000);
+        let mut accept = sample::connect(2, 0);
+        accept.kind = Some(EventType::Accept);
+        (accept.local, accept.remote) = (connect.remote, connect.local);
+        apply(&mut all, 0, &connect);
+        assert_eq!(all.other_end(key(1)), None);
+        apply(&mut all, 1, &accept);
+        assert_eq!(all.other_end(key(1)), Some(key(2)));
+        assert_eq!(all.other_end(key(2)), Some(key(1)));
+
+        // The port is used again, much later.
+        let mut again = connect.clone();
+        again.conn = ConnId(3);
+        again.ts = Timestamp(connect.ts.0 + 600_000_000_000);
+        apply(&mut all, 2, &again);
+        assert_eq!(all.other_end(key(3)), None);
+    }
+
     proptest! {
         /// Whatever comes in whatever order, the bounds hold and the count of open ones is right.
         #[test]
@@ -423,6 +508,10 @@ mod tests {
                 prop_assert!(open <= 6, "{} open", open);
                 prop_assert!(all.len() - open <= 5);
                 prop_assert!(all.over.len() <= 5);
+                prop_assert_eq!(all.iter().count(), all.len());
+                let at: Vec<ConnKey> = (0..all.places()).filter_map(|i| Some(all.at(i)?.0)).collect();
+                prop_assert_eq!(at.len(), all.len());
+                prop_assert!(at.iter().all(|key| all.get(*key).is_some()));
             }
         }
     }

@@ -2,11 +2,14 @@
 
 mod batch;
 mod connection;
+mod ends;
 mod event;
+mod journal;
 mod log;
 mod rollup;
 #[cfg(test)]
 pub(crate) mod sample;
+mod slots;
 mod store;
 
 pub use batch::{Batch, Bye, Hello, HookKind, LossKind, Lost, NodeState, SourceState, Update};
@@ -15,6 +18,7 @@ pub use event::{
     Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, PeerKind, Phase,
     Process, Reason, TcpState, Timestamp,
 };
+pub use journal::Cursor;
 pub use log::{EventId, Log};
 pub use rollup::{Counts, RATE_SECONDS, Rates, Tally, Workloads};
 pub use store::{Limits, Losses, Node, NodeIx, Store};

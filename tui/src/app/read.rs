@@ -4,15 +4,17 @@ use collector::filter::Key;
 use collector::model::{ConnKey, Connection, Event, EventId, SourceState, Store, Timestamp};
 use ratatui::layout::Size;
 
+use super::panes::Scrolls;
 use super::{App, Prompt, Sieve};
 use crate::action::Tab;
 use crate::columns::{Choice, Moment};
 use crate::frozen::Frozen;
+use crate::job::Job;
 use crate::keymap::Mode;
 use crate::screen::Panels;
 use crate::text;
 use crate::theme::Theme;
-use crate::view::{Rows, Visible};
+use crate::view::Visible;
 
 impl App {
     pub(crate) fn store(&self) -> &Store {
@@ -51,6 +53,11 @@ impl App {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// What is to be done next outside of the state.
+    pub(crate) fn next_job(&mut self) -> Option<Job> {
+        self.jobs.pop_front()
     }
 
     /// The panels, unless the terminal is too small.
@@ -107,17 +114,21 @@ impl App {
 
     pub(crate) fn mode(&self) -> Mode {
         Mode {
-            prompt: self.prompt.is_some(),
+            prompt: self.prompt.as_ref().map(Prompt::asks),
+            asked: self.question.is_some(),
             covered: self.help.is_some(),
-            wide: self.wide.is_some(),
-            closable: self.help.is_some() || !self.sieve.filter.is_all(),
+            closable: self.help.is_some() || !self.sieve.filter.is_all() || self.has_marks(),
             begun: self.begun,
         }
     }
 
     /// The columns of the view.
     pub(crate) fn choice(&self) -> &Choice {
-        match self.tab {
+        self.choice_of(self.tab)
+    }
+
+    pub(super) fn choice_of(&self, tab: Tab) -> &Choice {
+        match tab {
             Tab::Events => &self.event_columns,
             Tab::Connections => &self.connection_columns,
         }
@@ -138,35 +149,19 @@ impl App {
 
     /// Which rows of the view are on the screen.
     pub(crate) fn visible(&self) -> Visible {
-        let height = self.height();
-        match self.tab {
-            Tab::Events => self.events.window.visible(&self.events.index, height),
-            Tab::Connections => {
-                let pane = &self.connections;
-                pane.window.visible(&pane.index, height)
-            }
-        }
+        self.pane().visible(self.height())
     }
 
     /// The names of the events on the screen, if that is the view.
     pub(crate) fn visible_events(&self) -> impl Iterator<Item = EventId> {
-        let height = self.height();
-        let top = self.events.window.visible(&self.events.index, height).top;
-        let shown = if self.tab == Tab::Events { height } else { 0 };
-        (top..top + shown).map_while(|place| self.events.index.key(place))
+        let shown = (self.tab == Tab::Events).then(|| self.height());
+        self.events.visible_keys(shown.unwrap_or_default())
     }
 
     /// The names of the connections on the screen, if that is the view.
     pub(crate) fn visible_connections(&self) -> impl Iterator<Item = ConnKey> {
-        let height = self.height();
-        let pane = &self.connections;
-        let top = pane.window.visible(&pane.index, height).top;
-        let shown = if self.tab == Tab::Connections {
-            height
-        } else {
-            0
-        };
-        (top..top + shown).map_while(|place| pane.index.key(place))
+        let shown = (self.tab == Tab::Connections).then(|| self.height());
+        self.connections.visible_keys(shown.unwrap_or_default())
     }
 
     /// An event as it is to be shown; `None` if it is no longer kept.
@@ -187,8 +182,8 @@ impl App {
     /// How many rows there are in the view, and how many pass.
     pub(crate) fn shown_of_total(&self) -> (usize, usize) {
         match self.tab {
-            Tab::Events => (self.events.index.len(), self.store.log().len()),
-            Tab::Connections => (self.connections.index.len(), self.store.connections().len()),
+            Tab::Events => (self.events.index.passing(), self.store.log().len()),
+            Tab::Connections => (self.connections.rows(), self.store.connections().len()),
         }
     }
 
@@ -219,16 +214,18 @@ impl App {
             })
     }
 
-    /// There is something to catch up with: [`Action::CatchUp`] is wanted.
+    /// There is something to catch up with: `Action::CatchUp` is wanted.
     pub(crate) fn is_behind(&self) -> bool {
-        self.events.index.is_behind()
+        let filling = self.tab == Tab::Connections && self.connections.index.is_filling();
+        self.events.index.is_behind() || filling || self.export_is_behind()
     }
 
     /// What is on the screen changes by the passing of time alone.
     pub(crate) fn ticks(&self) -> bool {
         let connections = self.tab == Tab::Connections && self.frozen.is_none();
         let ages = connections && self.store.connections().open_count() > 0;
-        let order = connections && self.connections.index.is_behind();
-        ages || order || !self.store.rates().is_quiet(self.now)
+        let changes = self.connections.index.is_behind(self.store.connections());
+        let held = self.tab == Tab::Events && self.events.index.is_held();
+        ages || held || connections && changes || !self.store.rates().is_quiet(self.now)
     }
 }

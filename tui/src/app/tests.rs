@@ -24,6 +24,9 @@ fn settings() -> Settings {
     }
 }
 
+mod export;
+mod marks;
+
 /// An app and its clock.
 struct Desk {
     app: App,
@@ -63,6 +66,18 @@ impl Desk {
         if let Some(action) = keymap::resolve(&event, self.app.mode()) {
             self.happen(action);
         }
+    }
+
+    fn ctrl(&mut self, c: char) {
+        let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        let event = crossterm::event::Event::Key(key);
+        if let Some(action) = keymap::resolve(&event, self.app.mode()) {
+            self.happen(action);
+        }
+    }
+
+    fn message(&self) -> &str {
+        self.app.message().map_or("", |message| &message.text)
     }
 
     /// Presses characters; a newline is Enter, an escape is Esc.
@@ -310,4 +325,58 @@ fn a_tiny_terminal_does_no_harm() {
     desk.happen(Action::Resize(Size::new(80, 24)));
     desk.keys("1P");
     assert_eq!(desk.ports().len(), 19);
+}
+
+#[test]
+fn events_are_sorted_by_a_column_until_g_follows_again() {
+    let mut desk = Desk::new();
+    desk.connect(0, 50);
+    // TIME NODE T PID COMM IP SADDR DADDR SPORT
+    desk.keys("wllllllll");
+    let by = desk.app.sort().unwrap();
+    assert_eq!((by.column.name, by.inverted), ("SPORT", false));
+    assert!(!desk.app.follows());
+    assert_eq!(desk.ports(), (0..19).collect::<Vec<_>>());
+    desk.keys("i");
+    assert_eq!(desk.ports(), (31..50).rev().collect::<Vec<_>>());
+
+    // What is selected stays selected; new rows wait while somebody moves.
+    desk.keys("jj");
+    assert_eq!(desk.selected(), Some(48));
+    desk.connect(50, 60);
+    assert_eq!(desk.ports()[0], 49);
+    desk.now = Timestamp(NOW.0 + 2_000_000_000);
+    desk.happen(Action::Second);
+    assert_eq!(desk.selected(), Some(48));
+    desk.keys("gg");
+    assert_eq!(desk.ports()[0], 59);
+
+    desk.keys("G");
+    assert!(desk.app.follows());
+    assert_eq!(desk.ports().last(), Some(&59));
+    assert_eq!(desk.app.sort().map(|by| by.column.name), Some("TIME"));
+}
+
+#[test]
+fn the_newest_events_can_stand_first() {
+    let mut desk = Desk::new();
+    desk.connect(0, 5);
+    desk.keys("i");
+    assert_eq!(desk.ports(), [4, 3, 2, 1, 0]);
+    desk.connect(5, 7);
+    assert_eq!(desk.ports()[..2], [6, 5]);
+    desk.keys("G");
+    assert_eq!(desk.ports()[..2], [0, 1]);
+}
+
+#[test]
+fn a_click_on_a_title_sorts_and_another_one_turns_it_round() {
+    let mut desk = Desk::new();
+    desk.connect(0, 5);
+    for inverted in [false, true] {
+        // TIME is 8 cells wide, and T stands after it.
+        desk.happen(Action::Click { column: 9, line: 3 });
+        let by = desk.app.sort().unwrap();
+        assert_eq!((by.column.name, by.inverted), ("T", inverted));
+    }
 }

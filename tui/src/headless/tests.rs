@@ -112,6 +112,12 @@ async fn a_source_that_cannot_start_is_a_failure_in_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_failure_on_the_way_is_not_told_again() {
+    let (code, _) = run_script(options(), vec![hello(), lost("out of memory")]).await;
+    assert_eq!(code.expect("told by a note"), ExitCode::FAILURE);
+}
+
+#[tokio::test]
 async fn a_reader_who_has_gone_is_no_failure() {
     let (_keep, open) = mpsc::channel(1);
     let updates = tokio_stream::iter([hello(), one_event()]).chain(ReceiverStream::new(open));

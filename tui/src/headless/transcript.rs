@@ -29,6 +29,8 @@ pub(super) struct Transcript {
     rows: u64,
     bye: Bye,
     failure: Option<String>,
+    /// Whether a note has told of it already.
+    failure_told: bool,
     workloads: Workloads,
 }
 
@@ -50,6 +52,7 @@ impl Transcript {
             rows: 0,
             bye: Bye::default(),
             failure: None,
+            failure_told: false,
             workloads: Workloads::default(),
         }
     }
@@ -66,6 +69,7 @@ impl Transcript {
                             self.notes.push(why.clone());
                         }
                         self.failure = Some(why);
+                        self.failure_told = self.began;
                     }
                     SourceState::Live => self.failure = None,
                     SourceState::Connecting | SourceState::Ended => {}
@@ -96,6 +100,11 @@ impl Transcript {
     /// Why it failed, if it did.
     pub(super) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
+    }
+
+    /// Whether the failure was among the notes: it need not be told again.
+    pub(super) fn failure_is_told(&self) -> bool {
+        self.failure_told
     }
 
     fn hello(&mut self, hello: &Hello, out: &mut Vec<u8>) -> Step {

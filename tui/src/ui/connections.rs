@@ -15,7 +15,7 @@ use crate::columns::Row;
 
 pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
     let columns = table::place(titles, app);
-    table::titles(buffer, titles, &columns, app.theme().head);
+    table::titles(buffer, titles, &columns, app);
     let visible = app.visible();
     let mut drawn = 0;
     for (line, key) in table::lines(rows).zip(app.visible_connections()) {
@@ -25,6 +25,9 @@ pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
                 connection: Some(connection),
             };
             table::row(buffer, line, &columns, row, app);
+        }
+        if app.is_marked_connection(key) {
+            table::mark(buffer, line, &columns, app);
         }
         if visible.selected == Some(visible.top + drawn) {
             table::select(buffer, line, app);

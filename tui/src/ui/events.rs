@@ -16,7 +16,7 @@ use crate::columns::Row;
 
 pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
     let columns = table::place(titles, app);
-    table::titles(buffer, titles, &columns, app.theme().head);
+    table::titles(buffer, titles, &columns, app);
     let visible = app.visible();
     let mut drawn = 0;
     for (line, id) in table::lines(rows).zip(app.visible_events()) {
@@ -30,6 +30,9 @@ pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
             let gone = "(evicted while paused)";
             let width = usize::from(line.width);
             buffer.set_stringn(line.x, line.y, gone, width, app.theme().faint);
+        }
+        if app.is_marked_event(id) {
+            table::mark(buffer, line, &columns, app);
         }
         if visible.selected == Some(visible.top + drawn) {
             table::select(buffer, line, app);

@@ -175,9 +175,21 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
         let n = grouped(app.store().connections().untracked());
         part(format!("untracked {n}"), theme.bad);
     }
+    match app.marked() {
+        (0, 0) => {}
+        (n, 0) => part(format!("{} marked", grouped(n as u64)), theme.note),
+        (n, gone) => {
+            let [n, gone] = [n as u64, gone].map(grouped);
+            part(format!("{n} marked, {gone} gone"), theme.note);
+        }
+    }
     let (shown, total) = app.shown_of_total();
     let [shown, total] = [shown, total].map(|n| grouped(n as u64));
     part(format!("{shown}/{total}"), Style::new());
+    if let Some(by) = app.sort().filter(|_| !app.follows()) {
+        let arrow = super::table::arrow(by);
+        part(format!("sort {}{arrow}", by.column.name), Style::new());
+    }
     if let Some(missed) = app.paused() {
         part(format!("PAUSED +{}", grouped(missed as u64)), theme.note);
     } else if app.follows() {

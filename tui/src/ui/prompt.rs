@@ -1,31 +1,44 @@
-//! The filter prompt, and what is wrong with what was typed.
+//! The line that is typed into, and what is wrong with what was typed.
 //!
 //! ```text
 //! / port:44x pod:cart-*
 //!        ^ `44x` is not a number
 //! ```
 
+use collector::format::count;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use crate::app::App;
+use crate::app::{App, Asking, Prompt};
 use crate::screen::Panels;
 use crate::text;
 
-const SIGN: &str = "/ ";
+/// What stands before the text.
+fn sign(prompt: &Prompt, app: &App) -> String {
+    match prompt.asking {
+        Asking::Filter { .. } => "/ ".to_owned(),
+        Asking::Export { format } => {
+            let n = app.to_export();
+            let (rows, s) = (count(n as u64), if n == 1 { "" } else { "s" });
+            let marked = if app.marked().0 > 0 { " marked" } else { "" };
+            format!("{rows}{marked} row{s} as {} to ", format.word())
+        }
+    }
+}
 
 pub(super) fn draw(frame: &mut Frame, panels: &Panels, app: &App) {
     let Some(prompt) = app.prompt() else { return };
     let theme = app.theme();
     let line = panels.prompt;
-    let sign = u16::try_from(SIGN.len()).unwrap_or_default();
+    let said = sign(prompt, app);
+    let sign = u16::try_from(text::width(&said)).unwrap_or_default();
     // One cell stays free, for the cursor behind the last character.
     let room = usize::from(line.width.saturating_sub(sign + 1));
     let scroll = prompt.input.visual_scroll(room);
     let value = prompt.input.value();
 
     let buffer = frame.buffer_mut();
-    buffer.set_stringn(line.x, line.y, SIGN, SIGN.len(), theme.key);
+    buffer.set_stringn(line.x, line.y, said, usize::from(line.width), theme.key);
     let start = line.x + sign;
     buffer.set_stringn(
         start,

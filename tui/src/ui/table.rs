@@ -4,44 +4,45 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::app::App;
-use crate::columns::{Align, Column, Kind, Row};
+use crate::app::{App, By};
+use crate::columns::{Align, Kind, Placed, Row, placed};
 use crate::text;
 
-/// A column where it stands on the screen.
-pub(super) struct Placed {
-    column: Column,
-    x: u16,
-    width: u16,
-}
+/// Stands at a marked row.
+const MARK: &str = "*";
 
 /// Where the columns of the view stand in an area.
 pub(super) fn place(area: Rect, app: &App) -> Vec<Placed> {
-    let columns = match app.wide() {
-        None => app.choice().fit(area.width),
-        Some(first) => app.choice().wide().split_off(first),
-    };
-    let mut x = area.x;
-    let mut placed = Vec::with_capacity(columns.len());
-    for (column, width) in columns {
-        let room = area.right().saturating_sub(x);
-        // At the right end of the wide layout: a column that is cut to nothing tells nothing.
-        if room < width && !column.is_of_use_in(room) {
-            break;
-        }
-        let width = width.min(room);
-        placed.push(Placed { column, x, width });
-        x += width + 1;
+    let mut columns = placed(app.choice(), app.wide(), area.width);
+    for placed in &mut columns {
+        placed.x += area.x;
     }
-    placed
+    columns
 }
 
-/// The line of titles.
-pub(super) fn titles(buffer: &mut Buffer, area: Rect, columns: &[Placed], style: Style) {
-    buffer.set_style(area, style);
+/// The line of titles; that of the column which the rows are sorted by stands out, and where there
+/// is room for it, an arrow says which way.
+pub(super) fn titles(buffer: &mut Buffer, area: Rect, columns: &[Placed], app: &App) {
+    let theme = app.theme();
+    buffer.set_style(area, theme.head);
+    let sort = app.sort();
     for placed in columns {
-        cell(buffer, area.y, placed, placed.column.name, style);
+        let name = placed.column.name;
+        match sort.filter(|by| by.column.name == name) {
+            Some(by) => {
+                let title = format!("{name}{}", arrow(by));
+                let fits = text::width(&title) <= usize::from(placed.width);
+                let title = if fits { &title } else { name };
+                cell(buffer, area.y, placed, title, theme.sorted);
+            }
+            None => cell(buffer, area.y, placed, name, theme.head),
+        }
     }
+}
+
+/// Which way the rows are sorted.
+pub(super) fn arrow(by: By) -> char {
+    if by.inverted { '↓' } else { '↑' }
 }
 
 /// One row.
@@ -65,6 +66,14 @@ pub(super) fn row(buffer: &mut Buffer, line: Rect, columns: &[Placed], row: Row,
 fn is_open(row: Row) -> bool {
     use collector::model::ConnState;
     row.connection.is_some_and(|c| c.state == ConnState::Open)
+}
+
+/// Shows that a row is marked: behind its first cell, where otherwise nothing stands, so that no
+/// column moves for it.
+pub(super) fn mark(buffer: &mut Buffer, line: Rect, columns: &[Placed], app: &App) {
+    let Some(first) = columns.first() else { return };
+    let gap = (first.x + first.width).min(line.right().saturating_sub(1));
+    buffer.set_stringn(gap, line.y, MARK, 1, app.theme().note);
 }
 
 /// Lays the look of the selection over a row.

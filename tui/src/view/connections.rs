@@ -1,133 +1,250 @@
 //! Which connections pass the filter, and in which order they stand. Pure.
 
-use std::cmp::Reverse;
+use collector::model::{ConnKey, Connection, Connections, Cursor, Timestamp};
+use rustc_hash::FxHashSet;
 
-use collector::model::{ConnKey, ConnState, Connection, Connections, Timestamp};
-
+use super::rank::Value;
+use super::sorted::{Sorted, may_move};
 use super::window::Rows;
 
-/// The order is made anew at most this often, and not while somebody moves about in it.
-const HOLD_NANOS: i64 = 1_000_000_000;
-
 /// The names of the connections that pass, in the order in which they stand.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ConnectionIndex {
-    rows: Vec<ConnKey>,
-    /// When the order was made; `None` if that is to be done at once.
+    sorted: Sorted<ConnKey>,
+    /// How many places have been looked at, while there is something to look at for the first time.
+    filling: Option<usize>,
+    /// Changes up to here are in the list; before the first look, there are none.
+    cursor: Option<Cursor>,
+    /// When rows last moved.
     made: Option<Timestamp>,
-    /// Something has happened since.
-    stale: bool,
+}
+
+/// What the index has to know of a connection.
+pub(crate) trait Judge {
+    fn passes(&self, connection: &Connection) -> bool;
+
+    /// What it is sorted by.
+    fn value<'a>(&self, connection: &'a Connection) -> Value<'a>;
 }
 
 impl ConnectionIndex {
-    /// Something has happened to some connection.
-    pub(crate) fn touch(&mut self) {
-        self.stale = true;
+    /// An index of nothing yet.
+    pub(crate) fn new(inverted: bool) -> Self {
+        Self {
+            sorted: Sorted::new(inverted),
+            filling: Some(0),
+            cursor: None,
+            made: None,
+        }
     }
 
-    /// Other rows pass now: the order is to be made anew without waiting.
+    /// Begins anew: other rows pass now.
     pub(crate) fn restart(&mut self) {
-        self.made = None;
-        self.stale = true;
+        *self = Self::new(self.sorted.is_inverted());
     }
 
-    /// There is no order yet.
-    pub(crate) fn is_new(&self) -> bool {
-        self.made.is_none()
+    /// Turns the order around.
+    pub(crate) fn invert(&mut self) {
+        self.sorted.invert();
     }
 
-    /// Something has happened that the order does not show yet.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.stale
+    /// It does not hold all that there was at the beginning yet.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.filling.is_some()
     }
 
-    /// The order is to be made anew, `moved` being when somebody last moved about in it.
-    pub(crate) fn is_due(&self, now: Timestamp, moved: Timestamp) -> bool {
-        let held = |since: Timestamp| (0..HOLD_NANOS).contains(&now.0.saturating_sub(since.0));
-        self.stale && self.made.is_none_or(|made| !held(made) && !held(moved))
+    /// Something has happened that the list does not show yet.
+    pub(crate) fn is_behind(&self, all: &Connections) -> bool {
+        self.is_filling() || self.cursor != Some(all.cursor())
     }
 
-    /// Makes the order: open ones first, those that opened last at the top; then those that ended
-    /// last.
-    pub(crate) fn make(
+    /// Looks at up to `budget` connections that it has not looked at yet. Says whether rows moved.
+    pub(crate) fn catch_up(
+        &mut self,
+        all: &Connections,
+        budget: usize,
+        now: Timestamp,
+        judge: &impl Judge,
+    ) -> bool {
+        let Some(from) = self.filling else {
+            return false;
+        };
+        self.cursor.get_or_insert(all.cursor());
+        let to = (from + budget).min(all.places());
+        let rows = (from..to).filter_map(|place| all.at(place));
+        add(&mut self.sorted, rows, judge);
+        self.filling = (to < all.places()).then_some(to);
+        // What there was at the beginning shows as it doubles: at once, and as cheap as once.
+        let shows = self.filling.is_none() || self.sorted.has_doubled();
+        if shows {
+            self.sorted.merge(|_| true);
+        }
+        if !self.is_filling() {
+            // What has changed meanwhile is to come in at once.
+            let settled = self.cursor == Some(all.cursor());
+            self.made = settled.then_some(now);
+        }
+        shows
+    }
+
+    /// Brings in what has changed, if rows may move: `moved` is when somebody last moved about in
+    /// them. Says whether any did.
+    pub(crate) fn arrange(
         &mut self,
         all: &Connections,
         now: Timestamp,
-        passes: impl Fn(&Connection) -> bool,
-    ) {
-        let rank = |c: &Connection| match c.state {
-            ConnState::Open => (0, Reverse(c.first)),
-            ConnState::Unsure | ConnState::Ended | ConnState::Failed => (1, Reverse(c.last)),
+        moved: Timestamp,
+        judge: &impl Judge,
+    ) -> bool {
+        let Some(cursor) = self.cursor.filter(|_| !self.is_filling()) else {
+            return false;
         };
-        let passing = all.iter().filter(|(_, c)| passes(c));
-        let mut ranked: Vec<_> = passing.map(|(key, c)| (rank(c), key)).collect();
-        ranked.sort_unstable();
-        self.rows.clear();
-        self.rows.extend(ranked.into_iter().map(|(_, key)| key));
+        if cursor == all.cursor() || !may_move(self.made, now, moved) {
+            return false;
+        }
         self.made = Some(now);
-        self.stale = false;
+        self.cursor = Some(all.cursor());
+        let Some(news) = all.changes(cursor).filter(|_| !self.sorted.is_full()) else {
+            let made = self.made;
+            self.restart();
+            self.made = made;
+            return false;
+        };
+        let changed: FxHashSet<ConnKey> = news.collect();
+        self.sorted.merge(|key| !changed.contains(&key));
+        let rows = changed
+            .iter()
+            .filter_map(|key| Some((*key, all.get(*key)?)));
+        add(&mut self.sorted, rows, judge);
+        self.sorted.merge(|_| true);
+        true
     }
+}
+
+fn add<'a>(
+    sorted: &mut Sorted<ConnKey>,
+    rows: impl Iterator<Item = (ConnKey, &'a Connection)>,
+    judge: &impl Judge,
+) {
+    let passing = rows.filter(|(_, row)| judge.passes(row));
+    sorted.add(passing.map(|(key, row)| (key, judge.value(row))));
 }
 
 impl Rows for ConnectionIndex {
     type Key = ConnKey;
 
     fn len(&self) -> usize {
-        self.rows.len()
+        self.sorted.len()
     }
 
     fn key(&self, place: usize) -> Option<ConnKey> {
-        self.rows.get(place).copied()
+        self.sorted.key(place)
     }
 
     fn find(&self, key: ConnKey, last: usize) -> usize {
-        if self.rows.get(last) == Some(&key) {
-            return last;
-        }
-        self.rows.iter().position(|k| *k == key).unwrap_or(last)
+        self.sorted.find(key, last).unwrap_or(last)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use collector::model::{Limits, Store};
+    use proptest::prelude::*;
 
+    use super::super::window::{Home, Motion, Window};
     use super::*;
     use crate::sample;
 
+    /// Passes all but one port, and sorts by the port.
+    struct Without(u16);
+
+    impl Judge for Without {
+        fn passes(&self, connection: &Connection) -> bool {
+            connection.row.local.port != self.0
+        }
+
+        fn value<'a>(&self, connection: &'a Connection) -> Value<'a> {
+            Value::number(Some(connection.row.local.port))
+        }
+    }
+
+    const NEVER: Timestamp = Timestamp(i64::MIN);
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp(5_000_000_000 + ms * 1_000_000)
+    }
+
     fn order(index: &ConnectionIndex) -> Vec<u64> {
-        index.rows.iter().map(|key| key.conn.0).collect()
+        let keys = (0..index.len()).map_while(|place| index.key(place));
+        keys.map(|key| key.conn.0).collect()
+    }
+
+    fn fill(index: &mut ConnectionIndex, store: &Store, judge: &Without) {
+        while index.is_filling() {
+            index.catch_up(store.connections(), 2, at(0), judge);
+        }
     }
 
     #[test]
-    fn open_ones_stand_first_and_the_newest_at_the_top() {
+    fn changes_come_in_at_most_once_a_second_and_not_while_somebody_moves() {
         let mut store = Store::new(Limits::default());
-        let events = vec![
-            sample::connect(1),
-            sample::connect(2),
-            sample::connect(3),
-            sample::close(2),
-        ];
-        store.apply(sample::batch(events), Timestamp(0));
-        let mut index = ConnectionIndex::default();
-        index.make(store.connections(), Timestamp(0), |_| true);
-        assert_eq!(order(&index), [3, 1, 2]);
-        index.make(store.connections(), Timestamp(0), |c| c.row.local.port != 3);
-        assert_eq!(order(&index), [1, 2]);
+        let connect = |store: &mut Store, port| {
+            store.apply(sample::batch(vec![sample::connect(port)]), at(0));
+        };
+        (1..4).for_each(|port| connect(&mut store, port));
+        let mut index = ConnectionIndex::new(true);
+        fill(&mut index, &store, &Without(2));
+        assert_eq!(order(&index), [3, 1]);
+
+        let judge = &Without(2);
+        connect(&mut store, 4);
+        assert!(index.arrange(store.connections(), at(1_000), NEVER, judge));
+        assert_eq!(order(&index), [4, 3, 1]);
+        connect(&mut store, 5);
+        assert!(index.is_behind(store.connections()));
+        assert!(!index.arrange(store.connections(), at(1_999), NEVER, judge));
+        assert!(!index.arrange(store.connections(), at(2_000), at(1_500), judge));
+        assert!(index.arrange(store.connections(), at(2_500), at(1_500), judge));
+        assert_eq!(order(&index), [5, 4, 3, 1]);
     }
 
-    #[test]
-    fn the_order_holds_for_a_second_and_while_somebody_moves() {
-        let at = |ms: i64| Timestamp(5_000_000_000 + ms * 1_000_000);
-        let mut index = ConnectionIndex::default();
-        assert!(!index.is_due(at(0), at(-5_000)));
-        index.touch();
-        assert!(index.is_due(at(0), at(-5_000)));
-        index.made = Some(at(0));
-        assert!(!index.is_due(at(999), at(-5_000)));
-        assert!(index.is_due(at(1_000), at(-5_000)));
-        assert!(!index.is_due(at(1_000), at(500)));
-        index.restart();
-        assert!(index.is_due(at(1_000), at(999)));
+    proptest! {
+        /// Whatever comes, ends and is forgotten: in the end the list is what a look at all says,
+        /// and a selected connection is selected for as long as it is known.
+        #[test]
+        fn the_list_is_what_a_look_at_all_says(steps in prop::collection::vec((0_u16..30, 0_u8..6), 1..80)) {
+            let limits = Limits { open: 12, ended: 6, ..Limits::default() };
+            let mut store = Store::new(limits);
+            let mut index = ConnectionIndex::new(false);
+            let mut window = Window::new(Home::Start);
+            let judge = &Without(7);
+            for (i, (port, what)) in (0..).zip(steps) {
+                match what {
+                    0 | 1 => store.apply(sample::batch(vec![sample::connect(port)]), at(0)),
+                    2 => store.apply(sample::batch(vec![sample::close(port)]), at(0)),
+                    3 => index.restart(),
+                    4 => index.invert(),
+                    _ => window.go(&index, 4, Motion::Down),
+                }
+                index.catch_up(store.connections(), 3, at(i * 700), judge);
+                index.arrange(store.connections(), at(i * 700), NEVER, judge);
+                window.settle(&index);
+            }
+            fill(&mut index, &store, judge);
+            index.arrange(store.connections(), at(1_000_000), NEVER, judge);
+            window.settle(&index);
+
+            let passing = store.connections().iter().filter(|(_, c)| judge.passes(c));
+            let mut expected: Vec<u64> = passing.map(|(key, _)| key.conn.0).collect();
+            expected.sort_unstable();
+            if index.sorted.is_inverted() {
+                expected.reverse();
+            }
+            prop_assert_eq!(order(&index), expected);
+            let selected = window.visible(&index, 4).selected.and_then(|place| index.key(place));
+            if let Some(wanted) = window.wanted().filter(|key| store.connections().get(*key).is_some_and(|c| judge.passes(c))) {
+                prop_assert_eq!(selected, Some(wanted));
+            }
+        }
     }
 }

@@ -82,6 +82,14 @@ impl<K: Copy + PartialEq> Window<K> {
         Self { anchor, home }
     }
 
+    /// New rows come in at that end now: that is where the window goes, unless a row is selected.
+    pub(crate) fn set_home(&mut self, home: Home) {
+        if self.wanted().is_none() {
+            self.anchor = Self::new(home).anchor;
+        }
+        self.home = home;
+    }
+
     /// New rows move the window along.
     pub(crate) fn follows(&self) -> bool {
         matches!(self.anchor, Anchor::End)
@@ -95,7 +103,7 @@ impl<K: Copy + PartialEq> Window<K> {
         }
     }
 
-    /// What is on a screen of `height` lines.
+    /// What is on a screen of `height` lines, of a list that has been settled for.
     pub(crate) fn visible(&self, rows: &impl Rows<Key = K>, height: usize) -> Visible {
         let len = rows.len();
         let highest_top = len.saturating_sub(height);
@@ -112,8 +120,8 @@ impl<K: Copy + PartialEq> Window<K> {
                 top: 0,
                 selected: None,
             },
-            Anchor::Row { key, place, line } => {
-                let place = rows.find(key, place).min(len - 1);
+            Anchor::Row { place, line, .. } => {
+                let place = place.min(len - 1);
                 let line = line.min(height.saturating_sub(1));
                 Visible {
                     top: place.saturating_sub(line).min(highest_top),
@@ -123,7 +131,8 @@ impl<K: Copy + PartialEq> Window<K> {
         }
     }
 
-    /// Remembers where the selected row is, so that what stands there can be selected if it goes.
+    /// Finds the selected row in a list that has changed; if it is gone, what stands in its place
+    /// will do.
     pub(crate) fn settle(&mut self, rows: &impl Rows<Key = K>) {
         if let Anchor::Row { key, place, .. } = &mut self.anchor {
             *place = rows.find(*key, *place);
@@ -228,6 +237,8 @@ mod tests {
     }
 
     fn at(window: &Window<u32>, rows: &Vec<u32>) -> (usize, Option<usize>) {
+        let mut window = *window;
+        window.settle(rows);
         let visible = window.visible(rows, 4);
         (visible.top, visible.selected)
     }
@@ -258,6 +269,7 @@ mod tests {
         window.go(&rows, 4, Motion::Up);
         assert_eq!(at(&window, &rows), (3, Some(5)));
         rows.drain(0..2);
+        window.settle(&rows);
         assert_eq!(at(&window, &rows), (1, Some(3)));
         rows.splice(0..0, 100..150);
         assert_eq!(at(&window, &rows), (51, Some(53)));

@@ -1,0 +1,20 @@
+//! What is to be done outside of the state: it is asked for there, done by the loop of the screen,
+//! and what became of it is told to the state again.
+
+use crate::export::{Export, Outcome};
+
+/// Something to be done.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Write rows into a file. On another thread: it may take seconds.
+    Export(Box<Export>),
+    /// Hand text to the clipboard of whoever sits before the terminal.
+    Copy(String),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// Rows were written, or were not.
+    Exported(Outcome),
+}
