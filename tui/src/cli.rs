@@ -61,7 +61,7 @@ pub(crate) struct Cli {
 
 mod cluster;
 
-pub(crate) use cluster::{Agent, Listen, Probe};
+pub(crate) use cluster::{Access, Agent, Cluster, K8s, K8sCommand, Listen, Probe, Via};
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -89,6 +89,8 @@ enum Command {
     /// they see over HTTP to those whose token is accepted. Ends by SIGTERM, with a word to those
     /// who listen.
     Agent(Agent),
+    /// Put agents into a cluster, look after them, remove them
+    K8s(K8s),
     /// Say what this host allows and what is missing, and how to mend it
     Check,
     /// Write a shell's completions to stdout
@@ -270,6 +272,8 @@ pub(crate) enum When {
 pub(crate) enum Job {
     /// `agent`
     Agent(Agent, Probes),
+    /// `k8s`
+    K8s(K8sCommand),
     /// `check`
     Check,
     /// `completions`
@@ -337,6 +341,7 @@ impl Cli {
             _ if self.probes.any() || self.view != View::default() => {
                 return conflict("an option for filters, output or the source", name);
             }
+            Command::K8s(k8s) => return Ok(Job::K8s(k8s.command)),
             Command::Check => return Ok(Job::Check),
             Command::Completions { shell } => return Ok(Job::Completions(shell)),
             Command::Man => return Ok(Job::Man),
@@ -357,6 +362,7 @@ impl Command {
             Self::Replay(_) => "replay",
             Self::Demo(_) => "demo",
             Self::Agent(_) => "agent",
+            Self::K8s(_) => "k8s",
             Self::Check => "check",
             Self::Completions { .. } => "completions",
             Self::Man => "man",

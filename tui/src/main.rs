@@ -10,6 +10,7 @@ mod check;
 mod cli;
 mod clipboard;
 mod columns;
+mod deploy;
 mod export;
 mod format;
 mod frozen;
@@ -57,6 +58,7 @@ async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     log.map(log::start).transpose()?;
     let (source, view) = match job {
         Job::Agent(options, probes) => return agent::run(options, &probes).await,
+        Job::K8s(command) => return deploy::run(command).await,
         Job::Check => return check::run(),
         Job::Completions(shell) => return manual::completions(shell),
         Job::Man => return manual::page(),

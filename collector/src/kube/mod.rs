@@ -7,6 +7,8 @@
 //! ```
 
 pub mod access;
+pub mod deploy;
+pub mod discover;
 pub mod node_pods;
 pub mod review;
 mod watch;
