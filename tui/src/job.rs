@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use collector::model::Hello;
+
 use crate::export::{Export, Outcome};
 
 /// Something to be done.
@@ -22,6 +24,8 @@ pub(crate) enum Job {
         view: &'static str,
         columns: Vec<String>,
     },
+    /// Write all that comes from now on to a file, which begins with these greetings.
+    Record { path: PathBuf, hellos: Vec<Hello> },
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
 }
@@ -31,6 +35,7 @@ pub(crate) enum Job {
 pub(crate) enum Saved {
     History,
     Columns,
+    Recording,
 }
 
 /// What became of it.

@@ -77,7 +77,7 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let settings = settings::settings(&source, &view, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
         let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
-        (run::run(updates, settings).await?, recorded)
+        (run::run(updates, &stop, settings).await?, recorded)
     } else {
         let options = headless::Options::new(&view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
