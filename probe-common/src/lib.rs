@@ -47,6 +47,8 @@ pub mod flag {
     pub const KERNEL: u16 = 1 << 8;
     /// The socket has ended, and is remembered only because it may yet be accepted.
     pub const ENDED: u16 = 1 << 9;
+    /// The id is made up: the kernel has no cookie of that number.
+    pub const NO_COOKIE: u16 = 1 << 11;
     /// Bytes were still not acknowledged: a time-out was one of retransmission.
     pub const UNACKED: u16 = 1 << 10;
 }

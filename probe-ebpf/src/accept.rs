@@ -170,11 +170,12 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
             return 0;
         }
         // It was in the queue at the start, or has not finished its handshake (TCP Fast Open).
+        let id = raw_cookie(sk);
         let tracked = Tracked {
-            conn: raw_cookie(sk),
+            conn: id.conn,
             opened_ns: now,
             task: current.identity(),
-            flags: flag::OWNED,
+            flags: flag::OWNED | id.flags,
             state,
             netns: netns(sk),
             ..Tracked::default()

@@ -109,8 +109,8 @@ impl Listed {
 fn suspects(remembered: &[(u64, Tracked)], listed: &Listed) -> FxHashSet<(u64, u64)> {
     remembered
         .iter()
-        // What waits to be accepted after its end is in no list.
-        .filter(|(_, socket)| socket.flags & flag::ENDED == 0)
+        // What waits to be accepted after its end is in no list, and an id that was made up neither.
+        .filter(|(_, socket)| socket.flags & (flag::ENDED | flag::NO_COOKIE) == 0)
         .filter(|(_, socket)| listed.netns.contains(&socket.netns))
         .filter(|(_, socket)| !listed.cookies.contains(&ConnId(socket.conn).cookie()))
         .map(|(key, socket)| (*key, socket.conn))
@@ -155,6 +155,11 @@ mod tests {
     #[test]
     fn what_ended_in_a_queue_is_in_no_list() {
         assert!(suspects(&[remembered(1, flag::ENDED)], &listed(&[], &[1])).is_empty());
+    }
+
+    #[test]
+    fn an_id_that_was_made_up_is_in_no_list() {
+        assert!(suspects(&[remembered(1, flag::NO_COOKIE)], &listed(&[], &[1])).is_empty());
     }
 
     #[test]
