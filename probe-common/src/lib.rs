@@ -47,6 +47,8 @@ pub mod flag {
     pub const KERNEL: u16 = 1 << 8;
     /// The socket has ended, and is remembered only because it may yet be accepted.
     pub const ENDED: u16 = 1 << 9;
+    /// The id is made up: the kernel has no cookie of that number.
+    pub const NO_COOKIE: u16 = 1 << 11;
     /// Bytes were still not acknowledged: a time-out was one of retransmission.
     pub const UNACKED: u16 = 1 << 10;
     /// The [`kind::FIN`](super::kind::FIN) record did not fit into the ring: the
@@ -152,9 +154,6 @@ pub struct Tracked {
     /// The socket's network namespace, its inode number.
     pub netns: u32,
 }
-
-/// This bit of a connection's id says that the id is not made of the socket's cookie.
-pub const NO_COOKIE: u64 = 1 << 63;
 
 /// Where the probes count what they lost: indexes into a per-CPU array.
 pub mod lost {

@@ -72,7 +72,10 @@ pub fn accept_io_uring(ctx: RawTracePointContext) -> i32 {
     if request.is_null() || layout == ring_files::UNKNOWN {
         // A request that answers many times is not shown, and neither is what it was for. It need
         // not be: what stands for a socket that is known to wait can only be an accept's result.
-        accepted(socket_of(Current::get().file(descriptor)), Certainty::IfItWaits);
+        accepted(
+            socket_of(Current::get().file(descriptor)),
+            Certainty::IfItWaits,
+        );
         if layout != ring_files::UNKNOWN {
             let file = ring_file(ring, layout, res.cast_unsigned());
             accepted(socket_of(file), Certainty::IfItWaits);
@@ -171,11 +174,12 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
         }
         // It was in the queue at the start, or did not fit into the map, or has not finished its
         // handshake (TCP Fast Open).
+        let id = raw_cookie(sk);
         let tracked = Tracked {
-            conn: raw_cookie(sk),
+            conn: id.conn,
             opened_ns: now,
             task: current.identity(),
-            flags: flag::OWNED,
+            flags: flag::OWNED | id.flags,
             state,
             netns: netns(sk),
             ..Tracked::default()

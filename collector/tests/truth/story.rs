@@ -324,9 +324,6 @@ pub fn check(tracer: &Tracer, since: usize, stories: &[Story]) -> Fallible<()> {
     if report.is_empty() {
         return Ok(());
     }
-    if !log.lost.is_empty() {
-        let _ = writeln!(report, "lost: {:?}", log.lost);
-    }
     drop(log);
     failed(format!("wrong rows\n{report}"))
 }
