@@ -4,6 +4,7 @@
 //! is either the screen or text on stdout.
 
 mod action;
+mod agent;
 mod app;
 mod check;
 mod cli;
@@ -12,6 +13,7 @@ mod columns;
 mod commands;
 mod complete;
 mod config;
+mod deploy;
 mod export;
 mod format;
 mod frozen;
@@ -60,6 +62,8 @@ async fn main() -> ExitCode {
 async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
     files.log.as_deref().map(log::start).transpose()?;
     let (source, view) = match job {
+        Job::Agent(options, probes) => return agent::run(options, &probes).await,
+        Job::K8s(command) => return deploy::run(command).await,
         Job::Check => return check::run(),
         Job::Completions(shell) => return manual::completions(shell),
         Job::Man => return manual::page(),
