@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Show(Tab),
     /// Show the next view.
     NextTab,
+    /// Open what is behind the selected row.
+    Drill,
     /// Show or hide events of a type.
     Toggle(EventType),
     /// Freeze what is shown, or thaw it.

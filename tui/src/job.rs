@@ -1,6 +1,9 @@
 //! What is to be done outside of the state: it is asked for there, done by the loop of the screen,
 //! and what became of it is told to the state again.
 
+use collector::identity::process::Living;
+
+use crate::app::Wanted;
 use crate::export::{Export, Outcome};
 
 /// Something to be done.
@@ -10,6 +13,8 @@ pub(crate) enum Job {
     Export(Box<Export>),
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
+    /// Look a process up. On another thread: `/proc` may let one wait.
+    LookUp(Wanted),
 }
 
 /// What became of it.
@@ -17,4 +22,6 @@ pub(crate) enum Job {
 pub(crate) enum Done {
     /// Rows were written, or were not.
     Exported(Outcome),
+    /// A process was looked up; it may be gone.
+    LookedUp(Wanted, Option<Living>),
 }

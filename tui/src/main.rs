@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod clipboard;
 mod columns;
+mod detail;
 mod export;
 mod format;
 mod frozen;
@@ -32,6 +33,7 @@ mod text;
 mod theme;
 mod ui;
 mod view;
+mod words;
 
 use std::io::IsTerminal;
 use std::path::Path;

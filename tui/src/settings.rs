@@ -28,6 +28,7 @@ pub(crate) fn settings(
     };
     let columns = Choice::events(&view.columns, pods).map_err(wrong)?;
     Ok(Settings {
+        local: matches!(source, Source::Host(_) | Source::Poll),
         source: match source {
             Source::Host(_) => "host".to_owned(),
             Source::Poll => "poll".to_owned(),

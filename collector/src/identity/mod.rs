@@ -11,6 +11,7 @@ pub mod host;
 mod index;
 mod origins;
 pub mod owners;
+pub mod process;
 
 pub use cgroup::{Runtime, Workload};
 pub use hierarchy::Hierarchy;

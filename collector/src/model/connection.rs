@@ -49,7 +49,7 @@ impl ConnState {
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// The opening event, or the listing of a socket that was open before the start, with the
-    /// ending's reason and figures once there is one. Of a connection whose opening was not seen,
+    /// ending's phase, reason and figures once there is one. Of a connection whose opening was not seen,
     /// the ending, without its type.
     pub row: Event,
     /// What is known of its life.
@@ -324,7 +324,9 @@ impl Connection {
         self.last = id;
         self.opening = Some(id);
         self.row.kind = event.kind;
-        self.row.phase = event.phase;
+        if self.state != ConnState::Ended {
+            self.row.phase = event.phase;
+        }
         self.row.figures.lat_us = event.figures.lat_us;
         if event.process.is_some() {
             self.row.process.clone_from(&event.process);
@@ -339,6 +341,7 @@ impl Connection {
     fn adopt_ending(&mut self, id: EventId, event: &Event) {
         self.last = id;
         let lat_us = self.row.figures.lat_us;
+        self.row.phase = event.phase;
         self.row.reason = event.reason;
         self.row.errno = event.errno;
         self.row.figures = event.figures;

@@ -4,6 +4,7 @@ mod batch;
 mod connection;
 mod ends;
 mod event;
+mod gaps;
 mod journal;
 mod log;
 mod rollup;
@@ -18,6 +19,7 @@ pub use event::{
     Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, PeerKind, Phase,
     Process, Reason, TcpState, Timestamp,
 };
+pub use gaps::{Gap, Gaps};
 pub use journal::Cursor;
 pub use log::{EventId, Log};
 pub use rollup::{Counts, RATE_SECONDS, Rates, Tally, Workloads};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{
-    Batch, ConnKey, Connections, Counts, Hello, Log, LossKind, Lost, NodeState, Rates, SourceState,
-    Timestamp, Update, Workloads,
+    Batch, ConnKey, Connections, Counts, Event, Gaps, Hello, Log, LossKind, Lost, NodeState, Rates,
+    SourceState, Timestamp, Update, Workloads,
 };
 
 /// How much a [`Store`] keeps. What does not fit is counted.
@@ -96,6 +96,7 @@ pub struct Store {
     rates: Rates,
     workloads: Workloads,
     losses: Losses,
+    gaps: Gaps,
     nodes: Vec<Node>,
     by_name: FxHashMap<Arc<str>, NodeIx>,
     limits: Limits,
@@ -112,6 +113,7 @@ impl Store {
             rates: Rates::default(),
             workloads: Workloads::new(limits.workloads),
             losses: Losses::default(),
+            gaps: Gaps::default(),
             nodes: Vec::new(),
             by_name: FxHashMap::default(),
             limits,
@@ -144,6 +146,7 @@ impl Store {
         let ix = self.node_ix(&batch.node);
         for lost in &batch.lost {
             self.losses.add(lost);
+            self.gaps.add(ix, lost, now);
             self.nodes[ix.0 as usize].losses.add(lost);
         }
         for event in batch.events {
@@ -217,6 +220,26 @@ impl Store {
     #[must_use]
     pub fn losses(&self) -> &Losses {
         &self.losses
+    }
+
+    /// When events were lost.
+    #[must_use]
+    pub fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+
+    /// The node of a place.
+    #[must_use]
+    pub fn node(&self, ix: NodeIx) -> Option<&Node> {
+        self.nodes.get(ix.0 as usize)
+    }
+
+    /// The name of an event's connection, if anything was heard of its node.
+    #[must_use]
+    pub fn connection_of(&self, event: &Event) -> Option<ConnKey> {
+        let node = *self.by_name.get(&event.origin.node)?;
+        let conn = event.conn;
+        Some(ConnKey { node, conn })
     }
 
     /// How many events came here and are no longer kept.
