@@ -5,6 +5,7 @@
 //! kernel ─ ring ─▶ probe ─▶ identity ─▶ source ─▶ model
 //! ```
 
+pub mod agent;
 pub mod export;
 pub mod filter;
 pub mod format;

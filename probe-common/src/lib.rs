@@ -49,8 +49,6 @@ pub mod flag {
     pub const ENDED: u16 = 1 << 9;
     /// Bytes were still not acknowledged: a time-out was one of retransmission.
     pub const UNACKED: u16 = 1 << 10;
-    /// A local port was never bound: no SYN was sent.
-    pub const UNBOUND: u16 = 1 << 11;
 }
 
 /// A process as it was at the moment of an event.
@@ -220,6 +218,8 @@ offsets! {
     err_soft = "sock.sk_err_soft",
     /// `RCV_SHUTDOWN` and `SEND_SHUTDOWN`, one byte.
     shutdown = "sock.sk_shutdown",
+    /// `struct socket *`; null as long as nobody has accepted it, and once it is closed.
+    sk_socket = "sock.sk_socket",
     /// Network order; stays when the socket is closed.
     sport = "inet_sock.inet_sport",
     /// With retransmissions.
@@ -232,6 +232,8 @@ offsets! {
     srtt_us = "tcp_sock.srtt_us",
     /// Segments.
     total_retrans = "tcp_sock.total_retrans",
+    /// Segments in flight, the SYN among them.
+    packets_out = "tcp_sock.packets_out",
     /// First byte not acknowledged.
     snd_una = "tcp_sock.snd_una",
     /// Next byte to send.
@@ -292,6 +294,44 @@ offsets! {
     socket_sk = "socket.sk",
 }
 
+/// How `io_uring` keeps the files that have no descriptor.
+pub mod ring_files {
+    /// There is no `io_uring`, or its layout is not known.
+    pub const UNKNOWN: u32 = 0;
+    /// An array of words with the files' addresses, up to 6.12.
+    pub const WORDS: u32 = 1;
+    /// An array of pointers to nodes with such words, since 6.13.
+    pub const NODES: u32 = 2;
+}
+
+/// Byte offsets of what an accept through `io_uring` needs; of use only if the layout is known.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingOffsets {
+    /// One of [`ring_files`].
+    pub layout: u32,
+    /// `io_kiocb.opcode`, one byte.
+    pub opcode: u32,
+    /// `io_accept.file_slot`, 32 bits: 0 is a descriptor, else a slot's number plus one, or all ones.
+    pub file_slot: u32,
+    /// The array, in `io_ring_ctx`.
+    pub files: u32,
+    /// `io_rsrc_node.file_ptr`: an address with flags in its lowest bits.
+    pub file_ptr: u32,
+}
+
+impl RingOffsets {
+    /// Before the loader has set them.
+    pub const ZERO: Self = Self {
+        layout: ring_files::UNKNOWN,
+        opcode: 0,
+        file_slot: 0,
+        files: 0,
+        file_ptr: 0,
+    };
+}
+
+const _: () = assert!(size_of::<RingOffsets>() == 20);
 const _: () = assert!(size_of::<Task>() == 48);
 const _: () = assert!(size_of::<Record>() == 160);
 const _: () = assert!(size_of::<Tracked>() == 80);

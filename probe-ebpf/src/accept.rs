@@ -4,15 +4,16 @@ use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::generated::bpf_get_func_ret;
 use aya_ebpf::macros::{fexit, kretprobe, raw_tracepoint, tracepoint};
 use aya_ebpf::programs::{FExitContext, RawTracePointContext, RetProbeContext, TracePointContext};
-use probe_common::{Tracked, flag, kind, lost};
+use probe_common::{RingOffsets, Tracked, flag, kind, lost, ring_files};
 
 use crate::kernel::{Ptr, constant, follow, offset, read};
 use crate::maps::{SOCKS, count_lost, count_waiting};
 use crate::record::{Happened, netns, now_ns};
-use crate::set_state::{CLOSE, arg};
+use crate::set_state::{CLOSE, arg, raw_cookie};
 use crate::task::Current;
 
 const IPPROTO_TCP: u16 = 6;
+const IPPROTO_MPTCP: u16 = 262;
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
 
@@ -30,13 +31,13 @@ pub fn accept_fexit(ctx: FExitContext) -> i32 {
     if unsafe { bpf_get_func_ret(ctx.as_ptr(), (&raw mut sk).cast()) } != 0 {
         return 0;
     }
-    accepted(sk as Ptr)
+    accepted(sk as Ptr, Certainty::Sure)
 }
 
 /// The same function, on kernels without fexit.
 #[kretprobe]
 pub fn accept_kretprobe(ctx: RetProbeContext) -> i32 {
-    accepted(ctx.ret::<Ptr>())
+    accepted(ctx.ret::<Ptr>(), Certainty::Sure)
 }
 
 /// `sys_exit_accept` and `sys_exit_accept4`: the result is a descriptor, and the socket is found
@@ -47,14 +48,11 @@ pub fn accept_syscall(ctx: TracePointContext) -> i32 {
     const RET: usize = 16;
     // SAFETY: within the tracepoint's record.
     let ret = unsafe { ctx.read_at::<i64>(RET) }.unwrap_or(-1);
-    by_descriptor(ret)
+    accepted(socket_of(Current::get().file(ret)), Certainty::Sure)
 }
 
 /// `io_uring_complete(ctx, req, user_data, res, cflags, extra1, extra2)` up to 6.11,
 /// `(ctx, req, struct io_uring_cqe *cqe)` since.
-///
-/// A request that answers many times has no request here, so that the opcode can't be asked for.
-/// It need not be: a descriptor of a socket that waits for `accept()` can only be the result of one.
 #[raw_tracepoint(tracepoint = "io_uring_complete")]
 pub fn accept_io_uring(ctx: RawTracePointContext) -> i32 {
     let arity = constant(&raw const COMPLETE_ARITY);
@@ -65,26 +63,94 @@ pub fn accept_io_uring(ctx: RawTracePointContext) -> i32 {
     } else {
         arg(&ctx, 3)
     };
-    by_descriptor(i64::from(res))
+    if res < 0 {
+        return 0;
+    }
+    let (ring, request): (Ptr, Ptr) = (arg(&ctx, 0), arg(&ctx, 1));
+    let layout = constant(&raw const RING_OFFSETS.layout);
+    let descriptor = i64::from(res);
+    if request.is_null() || layout == ring_files::UNKNOWN {
+        // A request that answers many times is not shown, and neither is what it was for. It need
+        // not be: what stands for a socket that is known to wait can only be an accept's result.
+        accepted(socket_of(Current::get().file(descriptor)), Certainty::IfItWaits);
+        if layout != ring_files::UNKNOWN {
+            let file = ring_file(ring, layout, res.cast_unsigned());
+            accepted(socket_of(file), Certainty::IfItWaits);
+        }
+        return 0;
+    }
+    if read::<u8>(request, ring_offset!(opcode)) != IORING_OP_ACCEPT {
+        return 0;
+    }
+    // The request begins with its command's data.
+    let file = match read::<u32>(request, ring_offset!(file_slot)) {
+        0 => Current::get().file(descriptor),
+        IORING_FILE_INDEX_ALLOC => ring_file(ring, layout, res.cast_unsigned()),
+        slot => ring_file(ring, layout, slot - 1),
+    };
+    accepted(socket_of(file), Certainty::Sure)
 }
 
+// include/uapi/linux/io_uring.h
+const IORING_OP_ACCEPT: u8 = 13;
+const IORING_FILE_INDEX_ALLOC: u32 = u32::MAX;
+
+/// Where `io_uring` keeps what an accept through it needs.
+#[unsafe(no_mangle)]
+static RING_OFFSETS: RingOffsets = RingOffsets::ZERO;
+
+macro_rules! ring_offset {
+    ($field:ident) => {
+        constant(&raw const RING_OFFSETS.$field) as usize
+    };
+}
+use ring_offset;
+
+/// The file in a slot of a ring's own table; anything at all if there is no such slot.
 #[inline(always)]
-fn by_descriptor(fd: i64) -> i32 {
-    if fd < 0 {
-        return 0;
-    }
-    let file = Current::get().file(fd);
+fn ring_file(ring: Ptr, layout: u32, slot: u32) -> Ptr {
+    /// Flags in the lowest bits of an address.
+    const FLAGS: usize = 7;
+    let entry = slot as usize * size_of::<Ptr>();
+    let word: usize = if layout == ring_files::NODES {
+        let node = follow(follow(ring, ring_offset!(files)), entry);
+        read(node, ring_offset!(file_ptr))
+    } else {
+        read(follow(ring, ring_offset!(files)), entry)
+    };
+    (word & !FLAGS) as Ptr
+}
+
+/// `mptcp_sock.first`: the subflow that it began with. 0 if the kernel has no MPTCP.
+#[unsafe(no_mangle)]
+static MPTCP_FIRST: u32 = 0;
+
+/// The TCP socket of a file; null if it is a file of another kind.
+#[inline(always)]
+fn socket_of(file: Ptr) -> Ptr {
     let mode: u16 = read(follow(file, offset!(f_inode)), offset!(i_mode));
     if file.is_null() || mode & S_IFMT != S_IFSOCK {
-        return 0;
+        return core::ptr::null();
     }
-    let socket = follow(file, offset!(private_data));
-    accepted(follow(socket, offset!(socket_sk)))
+    let sk = follow(follow(file, offset!(private_data)), offset!(socket_sk));
+    let first = constant(&raw const MPTCP_FIRST) as usize;
+    if first != 0 && read::<u16>(sk, offset!(protocol)) == IPPROTO_MPTCP {
+        return follow(sk, first);
+    }
+    sk
+}
+
+/// Whether a socket is known to be the result of an accept.
+#[derive(Clone, Copy, PartialEq)]
+enum Certainty {
+    Sure,
+    /// Only if it is one that nobody has accepted yet.
+    IfItWaits,
 }
 
 /// A process has got this socket.
 #[inline(always)]
-fn accepted(sk: Ptr) -> i32 {
+fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
     if sk.is_null() || read::<u16>(sk, offset!(protocol)) != IPPROTO_TCP {
         return 0;
     }
@@ -100,9 +166,12 @@ fn accepted(sk: Ptr) -> i32 {
         flags: 0,
     };
     let Some(tracked) = SOCKS.get_ptr_mut(&key) else {
+        if certainty == Certainty::IfItWaits {
+            return 0;
+        }
         // It was in the queue at the start, or has not finished its handshake (TCP Fast Open).
         let tracked = Tracked {
-            conn: read(sk, offset!(cookie)),
+            conn: raw_cookie(sk),
             opened_ns: now,
             task: current.identity(),
             flags: flag::OWNED,
@@ -110,7 +179,8 @@ fn accepted(sk: Ptr) -> i32 {
             netns: netns(sk),
             ..Tracked::default()
         };
-        if SOCKS.insert(&key, &tracked, 0).is_err() {
+        // Unless it has ended already: then nothing more will be seen of it.
+        if state != CLOSE && SOCKS.insert(&key, &tracked, 0).is_err() {
             count_lost(lost::MAP);
         }
         happened.send(sk, &tracked, false);
@@ -118,11 +188,12 @@ fn accepted(sk: Ptr) -> i32 {
     };
     // SAFETY: the pointer is into the map. A transition on another CPU may write to other fields.
     let tracked = unsafe { &mut *tracked };
-    // Not one that waits: a completion whose result only looks like its descriptor.
+    // Not one that waits: seen before, or a result that only looks like its descriptor.
     if tracked.flags & flag::QUEUED == 0 {
         return 0;
     }
-    tracked.flags = tracked.flags & !flag::QUEUED | flag::OWNED;
+    // Its opening is this, also if it was in the queue at the start.
+    tracked.flags = tracked.flags & !(flag::QUEUED | flag::BEFORE) | flag::OWNED;
     tracked.opened_ns = now;
     tracked.task = current.identity();
     happened.send(sk, tracked, false);

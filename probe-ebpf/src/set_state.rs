@@ -84,7 +84,7 @@ fn btf_cookie(sk: Ptr) -> u64 {
 /// Without the type information the helper can't be called: the cookie if there is one, else a
 /// number that no cookie reaches.
 #[inline(always)]
-fn raw_cookie(sk: Ptr) -> u64 {
+pub fn raw_cookie(sk: Ptr) -> u64 {
     match read(sk, offset!(cookie)) {
         0 => now_ns() | 1 << 63,
         cookie => cookie,
@@ -201,7 +201,7 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
         _ if copy == Copy::First => {
             let mut tracked = Tracked {
                 conn: cookie(),
-                flags: flag::BEFORE,
+                flags: flag::BEFORE | still_queued(sk, old),
                 state: new,
                 netns: netns(sk),
                 ..Tracked::default()
@@ -216,6 +216,17 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
             }
         }
         _ => {}
+    }
+}
+
+/// Whether a socket from before the start, whose opening was not seen, waits in an accept queue.
+#[inline(always)]
+fn still_queued(sk: Ptr, old: u8) -> u16 {
+    let open = matches!(old, ESTABLISHED | CLOSE_WAIT);
+    if open && read::<Ptr>(sk, offset!(sk_socket)).is_null() {
+        flag::QUEUED
+    } else {
+        0
     }
 }
 
@@ -287,19 +298,16 @@ fn closer(tracked: &mut Tracked) -> u16 {
 fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
     match old {
         SYN_SENT | SYN_RECV if tracked.flags & flag::CLIENT != 0 => {
-            let unbound = if read::<u16>(sk, offset!(sport)) == 0 {
-                flag::UNBOUND
-            } else {
-                0
-            };
-            let happened = Happened {
-                kind: kind::CONNECT,
-                ts_ns: now_ns(),
-                old_state: old,
-                new_state: CLOSE,
-                flags: unbound,
-            };
-            happened.send(sk, tracked, false);
+            if was_tried(sk) {
+                let happened = Happened {
+                    kind: kind::CONNECT,
+                    ts_ns: now_ns(),
+                    old_state: old,
+                    new_state: CLOSE,
+                    flags: 0,
+                };
+                happened.send(sk, tracked, false);
+            }
         }
         _ => end(sk, tracked, old),
     }
@@ -310,6 +318,16 @@ fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
     } else {
         let _ = SOCKS.remove(&key);
     }
+}
+
+/// Whether a failed connect has sent a SYN. `connect()` enters SYN_SENT before it looks for a local
+/// port, and fails with `EADDRNOTAVAIL` if there is none: that is no event, as when there is no
+/// route. Whatever fails later sets an error, or leaves the SYN in flight.
+#[inline(always)]
+fn was_tried(sk: Ptr) -> bool {
+    read::<u32>(sk, offset!(packets_out)) != 0
+        || read::<u32>(sk, offset!(err)) != 0
+        || read::<u32>(sk, offset!(err_soft)) != 0
 }
 
 #[inline(always)]

@@ -63,8 +63,9 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         netns: netns(sk),
         ..Tracked::default()
     };
+    // Its opening is still to come, and will be seen.
     if state == crate::set_state::SYN_SENT {
-        tracked.flags |= flag::CLIENT;
+        tracked.flags = flag::CLIENT | flag::OWNED;
     }
     // A socket that the other hooks have seen meanwhile keeps what they know.
     match SOCKS.insert(&key, &tracked, BPF_NOEXIST) {
@@ -82,7 +83,7 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         ts_ns: now_ns(),
         old_state: state,
         new_state: state,
-        flags: 0,
+        flags: flag::BEFORE,
     };
     happened.send(sk, &tracked, true);
     0

@@ -61,7 +61,7 @@ pub struct Node {
 pub struct Losses([u64; LossKind::ALL.len()]);
 
 impl Losses {
-    fn add(&mut self, lost: &Lost) {
+    pub(crate) fn add(&mut self, lost: &Lost) {
         let sum = &mut self.0[lost.kind as usize];
         *sum = sum.saturating_add(lost.n);
     }

@@ -40,6 +40,9 @@ pub struct Interpreter {
     held: FxHashMap<u64, Record>,
     /// Those of [`Self::held`] that go out after a second, in the order of their time.
     due: VecDeque<(u64, u64)>,
+    /// Sockets that were reset in an accept queue, by connection, until they are accepted or never
+    /// will be: when a listener closes, the kernel first forgets where they were connected to.
+    reset_in_queue: FxHashMap<u64, Record>,
     /// Sockets listed by the snapshot.
     listed: u64,
     /// Records that made no sense.
@@ -133,6 +136,7 @@ impl Interpreter {
         match record.kind {
             kind::CONNECT => self.connect(&record, out),
             kind::ACCEPT => {
+                self.reset_in_queue.remove(&record.conn);
                 let lat = elapsed_us(record.start_ns, record.ts_ns);
                 let mut event = event(&record, EventType::Accept, Phase::Open, out);
                 event.figures.lat_us = lat;
@@ -140,7 +144,10 @@ impl Interpreter {
             }
             kind::FIN => self.fin(record, out),
             kind::END => self.end(&record, out),
-            kind::NEVER_ACCEPTED => self.never_accepted(&record, out),
+            kind::NEVER_ACCEPTED => {
+                let reset = self.reset_in_queue.remove(&record.conn);
+                self.accept_unseen(&reset.unwrap_or(record), out);
+            }
             kind::SEED => {
                 let mut row = event(&record, EventType::Unknown, Phase::Open, out);
                 (row.kind, row.phase) = (None, None);
@@ -168,12 +175,16 @@ impl Interpreter {
                 record.err
             };
             event.errno = NonZeroU16::new(errno);
-            event.reason = reason::of_failed_connect(record, errno);
+            event.reason = reason::of_failed_connect(errno);
         }
         self.send(event, out);
     }
 
     fn fin(&mut self, record: Record, out: &mut Output<'_>) {
+        // What is closed in order had been accepted.
+        if record.flags & flag::QUEUED != 0 {
+            self.accept_unseen(&record, out);
+        }
         if record.flags & flag::BOTH_WAYS != 0 {
             self.due.push_back((record.ts_ns + HOLD_NS, record.conn));
         }
@@ -194,7 +205,9 @@ impl Interpreter {
             return;
         }
         if queued && record.err == 0 {
-            self.never_accepted(record, out);
+            self.accept_unseen(record, out);
+        } else if queued && self.reset_in_queue.len() < HELD_MAX {
+            self.reset_in_queue.insert(record.conn, *record);
         }
         let mut event = if queued || record.err != 0 {
             ending_by_no_call(record, out)
@@ -221,8 +234,9 @@ impl Interpreter {
         self.send(event, out);
     }
 
-    /// The opening of a connection that nobody accepted, known only after its end.
-    fn never_accepted(&mut self, record: &Record, out: &mut Output<'_>) {
+    /// The opening of a connection that nobody accepted, which is certain only after its end; or
+    /// that somebody had accepted by a call that no hook sees.
+    fn accept_unseen(&mut self, record: &Record, out: &mut Output<'_>) {
         if record.start_ns == 0 {
             return;
         }

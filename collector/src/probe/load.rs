@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::Iter;
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
-use probe_common::{Offsets, lost};
+use probe_common::{Offsets, RingOffsets, lost, ring_files};
 
 use super::btf::{self, Btf, BtfError};
 use super::drift::DriftCheck;
@@ -84,6 +84,8 @@ impl Probes {
         let kernel = Btf::parse(vmlinux)?;
         let offsets = offsets(&kernel)?;
         let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
+        let ring_offsets = ring_offsets(&kernel);
+        let mptcp_first = kernel.offset("mptcp_sock.first").unwrap_or_default();
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
         let mut ebpf = EbpfLoader::new()
@@ -91,6 +93,8 @@ impl Probes {
             .verifier_log_level(VerifierLogLevel::DISABLE)
             .override_global("OFFSETS", &offsets[..], true)
             .override_global("COMPLETE_ARITY", &complete_arity, true)
+            .override_global("RING_OFFSETS", &ring_offsets[..], true)
+            .override_global("MPTCP_FIRST", &mptcp_first, true)
             .map_max_entries("RING", options.buffer)
             .map_max_entries("SOCKS", options.max_sockets)
             .load(&object)
@@ -194,6 +198,40 @@ fn offsets(kernel: &Btf) -> Result<Vec<u32>, ProbeError> {
         .iter()
         .map(|path| Ok(kernel.offset(path)?))
         .collect()
+}
+
+/// The fields of [`RingOffsets`] in their order; zeros if the kernel's layout is none of the known.
+fn ring_offsets(kernel: &Btf) -> [u32; 5] {
+    const OPCODE: &str = "io_kiocb.opcode";
+    const FILE_SLOT: &str = "io_accept.file_slot";
+    const WORDS: &str = "io_ring_ctx.file_table.files";
+    const NODES: &str = "io_ring_ctx.file_table.data.nodes";
+    const FILE_PTR: &str = "io_rsrc_node.file_ptr";
+    let find = || -> Result<RingOffsets, BtfError> {
+        let (layout, files, file_ptr) = match kernel.offset(WORDS) {
+            Ok(files) => (ring_files::WORDS, files, 0),
+            Err(_) => (
+                ring_files::NODES,
+                kernel.offset(NODES)?,
+                kernel.offset(FILE_PTR)?,
+            ),
+        };
+        Ok(RingOffsets {
+            layout,
+            opcode: kernel.offset(OPCODE)?,
+            file_slot: kernel.offset(FILE_SLOT)?,
+            files,
+            file_ptr,
+        })
+    };
+    let found = find().unwrap_or(RingOffsets::ZERO);
+    [
+        found.layout,
+        found.opcode,
+        found.file_slot,
+        found.files,
+        found.file_ptr,
+    ]
 }
 
 /// 0 for what the kernel does not have: its hook will not attach.

@@ -66,6 +66,15 @@ impl<'a> Case<'a> {
         Self { tracer, since }
     }
 
+    /// With all that a tracer has said since its start.
+    pub fn from_start(tracer: &'a Tracer) -> Self {
+        Self { tracer, since: 0 }
+    }
+
+    pub fn tracer(&self) -> &'a Tracer {
+        self.tracer
+    }
+
     /// These and no others are the rows of the sockets that the stories are about.
     pub fn expect(&self, stories: &[Story]) -> Fallible<()> {
         story::check(self.tracer, self.since, stories)

@@ -44,6 +44,7 @@ struct Row {
     again: Again,
     measured: bool,
     any_thread: bool,
+    before: bool,
 }
 
 /// The rows of one socket, in their order.
@@ -52,7 +53,7 @@ pub struct Story {
     key: Key,
     family: Family,
     rows: Vec<Row>,
-    before: bool,
+    all_before: bool,
     /// The mount namespace is that of the process which opened it.
     mntns: Option<u32>,
     /// The ending may be earlier than the opening.
@@ -71,7 +72,7 @@ impl Story {
                 Family::V6
             },
             rows: Vec::new(),
-            before: false,
+            all_before: false,
             mntns: None,
             any_order: false,
         }
@@ -192,6 +193,30 @@ impl Story {
         self
     }
 
+    /// Its opening was before the tracer's start, by that process.
+    pub fn before(mut self, opener: &Who) -> Self {
+        self.mntns = Some(opener.mntns);
+        self.before_by_nobody()
+    }
+
+    /// Its opening was before the tracer's start, and nobody had accepted it.
+    pub fn before_by_nobody(mut self) -> Self {
+        self.all_before = true;
+        self
+    }
+
+    /// Of the last row: when it was said, nobody had accepted what was there before the start.
+    pub fn was_before(mut self) -> Self {
+        self.last(|row| row.before = true);
+        self
+    }
+
+    /// Of the opening: it is not known when it began.
+    pub fn since_unknown(mut self) -> Self {
+        self.last(|row| row.began = None);
+        self
+    }
+
     /// Of the last row: by some thread of the process.
     pub fn by_any_thread(mut self) -> Self {
         self.last(|row| row.any_thread = true);
@@ -225,6 +250,7 @@ impl Row {
             again: Again::Never,
             measured: true,
             any_thread: false,
+            before: false,
         }
     }
 }
@@ -313,6 +339,12 @@ fn strangers<'a>(events: &'a [Event], stories: &[Story]) -> Vec<&'a Event> {
         let (netns, local, remote) = story.key;
         told.entry((netns, remote, local)).or_default();
     }
+    // A peer without a port is one that was read too late.
+    for story in stories {
+        let (netns, local, remote) = story.key;
+        told.entry((netns, local, SocketAddr::new(remote.ip(), 0)))
+            .or_default();
+    }
     told.iter()
         .flat_map(|(key, n)| connections(events, key).into_iter().skip(*n).flatten())
         .collect()
@@ -376,7 +408,8 @@ impl Story {
         check("errno", text(&row.errno), text(&errno));
         check("family", text(&self.family), text(&event.family));
         check("state", text(&None::<()>), text(&event.state));
-        check("before", text(&self.before), text(&event.before));
+        let before = self.all_before || row.before;
+        check("before", text(&before), text(&event.before));
         let ip = if self.key.1.is_ipv4() { 4 } else { 6 };
         check("ip", text(&ip), text(&event.ip_version()));
 
@@ -456,7 +489,7 @@ impl Story {
             out.push(format!("row {n}: rtt {:?}", figures.rtt_us));
         }
         // Without an opening that was seen, nothing can be said of its duration.
-        let dur_known = ending && !self.before;
+        let dur_known = ending && !self.all_before && !row.before;
         if figures.dur_us.is_some() != dur_known {
             out.push(format!("row {n}: dur {:?}", figures.dur_us));
         }

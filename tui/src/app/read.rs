@@ -218,7 +218,7 @@ impl App {
             })
     }
 
-    /// There is something to catch up with: [`Action::CatchUp`] is wanted.
+    /// There is something to catch up with: `Action::CatchUp` is wanted.
     pub(crate) fn is_behind(&self) -> bool {
         let filling = self.tab == Tab::Connections && self.connections.index.is_filling();
         self.events.index.is_behind() || filling || self.export_is_behind()

@@ -42,12 +42,10 @@ pub(super) fn of_no_call(record: &Record) -> Option<Reason> {
 }
 
 /// Of a failed connect; `None` where the kernel does not tell.
-pub(super) fn of_failed_connect(record: &Record, errno: u16) -> Option<Reason> {
+pub(super) fn of_failed_connect(errno: u16) -> Option<Reason> {
     match i32::from(errno) {
         libc::ECONNREFUSED => Some(Reason::Refused),
         libc::ETIMEDOUT => Some(Reason::Timeout),
-        // No local port was free: the application gave nothing up.
-        0 if record.flags & flag::UNBOUND != 0 => None,
         0 | libc::ECONNABORTED => Some(Reason::Aborted),
         errno if is_unreachable(errno) => Some(Reason::Unreachable),
         _ => None,

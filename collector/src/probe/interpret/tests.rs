@@ -206,18 +206,18 @@ fn endings_have_the_first_reason_that_holds() {
 #[test]
 fn failed_connects_say_why_or_nothing() {
     let cases = [
-        (111, 0, 0, Some(Reason::Refused)),
-        (110, 0, 0, Some(Reason::Timeout)),
-        (113, 0, 0, Some(Reason::Unreachable)),
-        (0, 0, 0, Some(Reason::Aborted)),
-        // No local port: nobody gave up, and no SYN was sent.
-        (0, 0, flag::UNBOUND, None),
+        (111, 0, Some(Reason::Refused)),
+        (110, 0, Some(Reason::Timeout)),
+        (113, 0, Some(Reason::Unreachable)),
+        (0, 113, Some(Reason::Unreachable)),
+        (0, 0, Some(Reason::Aborted)),
+        (5, 0, None),
     ];
-    for (err, err_soft, flags, reason) in cases {
+    for (err, err_soft, reason) in cases {
         let failed = Record {
             err,
             err_soft,
-            flags: flag::OWNED | flag::CLIENT | flags,
+            flags: flag::OWNED | flag::CLIENT,
             start_ns: SECOND,
             ..record(kind::CONNECT, SYN_SENT, CLOSE, 2 * SECOND)
         };
@@ -241,6 +241,42 @@ fn what_nobody_accepted_has_both_its_events_when_the_listener_closes() {
     assert_eq!((a, b, reason), ("U", "U", Some(Reason::ResetSent)));
     assert_eq!(said.events[0].ts, Timestamp(1_000_000_000));
     assert_eq!(said.events[0].process, None);
+}
+
+/// The kernel forgets the peer's port when the listener closes, before it says so.
+#[test]
+fn what_was_reset_in_the_queue_keeps_its_peer() {
+    let reset = Record {
+        flags: flag::QUEUED,
+        start_ns: SECOND,
+        dport: 443,
+        ..end(ESTABLISHED, 0, 104)
+    };
+    let never = Record {
+        kind: kind::NEVER_ACCEPTED,
+        dport: 0,
+        err: 0,
+        ..reset
+    };
+    let said = Said::after([reset, never]);
+    let [("U", Phase::End, _), ("U", Phase::Open, None)] = said.story()[..] else {
+        panic!("{:?}", said.story());
+    };
+    assert_eq!(said.events[1].remote.port, 443);
+}
+
+/// Accepted by a call that no hook sees, and closed in order.
+#[test]
+fn what_sends_a_fin_had_been_opened() {
+    let queued = Record {
+        start_ns: SECOND,
+        ..fin(flag::QUEUED | flag::BOTH_WAYS)
+    };
+    let mut said = Said::after([queued]);
+    said.expire(u64::MAX);
+    let [("U", Phase::Open, None), ("X", Phase::End, _)] = said.story()[..] else {
+        panic!("{:?}", said.story());
+    };
 }
 
 #[test]

@@ -141,6 +141,11 @@ impl Actor {
         Ok(actor)
     }
 
+    /// Who it was when it last said something.
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// Tells it to begin; [`Self::finish`] gets the answer.
     pub fn begin(&mut self, op: &Op) -> Fallible<Pending> {
         let mut line = serde_json::to_vec(op)?;

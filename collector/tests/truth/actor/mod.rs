@@ -8,6 +8,7 @@
 
 mod diag;
 mod handle;
+mod icmp;
 mod protocol;
 mod serve;
 mod sys;

@@ -158,6 +158,18 @@ pub enum Op {
         fd: Fd,
         times: u32,
     },
+    /// Gets a copy of each TCP segment that arrives in its network namespace.
+    Tap,
+    /// Answers the next one from that port with "destination unreachable".
+    AnswerByIcmp {
+        tap: Fd,
+        port: u16,
+        code: u8,
+    },
+    /// Reads so many bytes of nothing through `io_uring`.
+    UringRead {
+        bytes: usize,
+    },
     /// Accepts through `io_uring`.
     Uring {
         fd: Fd,

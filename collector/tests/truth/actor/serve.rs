@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::protocol::{Acceptor, Fd, Op, Reply, Who};
 use super::sys::{self, Answer};
-use super::{diag, uring};
+use super::{diag, icmp, uring};
 
 /// The argument that makes this binary an actor.
 pub const FLAG: &str = "--actor";
@@ -138,6 +138,9 @@ impl Served<'_> {
                 times,
             } => burst(*domain, *addr, *times),
             Op::Serve { fd, times } => serve_burst(*fd, *times),
+            Op::Tap => icmp::tap(),
+            Op::AnswerByIcmp { tap, port, code } => icmp::answer(*tap, *port, *code),
+            Op::UringRead { bytes } => uring::read(*bytes),
             Op::Uring { fd, how } => uring::accept(*fd, *how),
         }
     }

@@ -29,6 +29,19 @@ pub fn accept(fd: Fd, how: Uring) -> Answer {
     Ok(result.into())
 }
 
+/// Reads so many bytes, which is the result.
+pub fn read(bytes: usize) -> Answer {
+    let errno = |e: std::io::Error| e.raw_os_error().unwrap_or(libc::EIO);
+    let zero = std::fs::File::open("/dev/zero").map_err(errno)?;
+    let mut buffer = vec![0_u8; bytes];
+    let mut ring = IoUring::new(8).map_err(errno)?;
+    let fd = types::Fd(std::os::fd::AsRawFd::as_raw_fd(&zero));
+    let len = u32::try_from(bytes).map_err(|_| libc::EINVAL)?;
+    // The buffer lives until the completion.
+    let entry = opcode::Read::new(fd, buffer.as_mut_ptr(), len).build();
+    run(&mut ring, &entry).map(Into::into).map_err(errno)
+}
+
 fn accept_entry(fd: Fd, how: Uring, ring: &IoUring) -> std::io::Result<squeue::Entry> {
     let null = std::ptr::null_mut();
     Ok(match how {
@@ -51,7 +64,7 @@ fn accept_entry(fd: Fd, how: Uring, ring: &IoUring) -> std::io::Result<squeue::E
 
 /// Submits one entry, and waits for its first completion.
 fn run(ring: &mut IoUring, entry: &squeue::Entry) -> std::io::Result<i32> {
-    // SAFETY: the entries name a descriptor and no memory.
+    // SAFETY: the entries name descriptors, and memory that lives until they are complete.
     let pushed = unsafe { ring.submission().push(entry) };
     pushed.map_err(|_| std::io::Error::from_raw_os_error(libc::EBUSY))?;
     ring.submit_and_wait(1)?;

@@ -5,10 +5,14 @@ use crate::case::{Case, Fallible};
 mod accept;
 mod connect;
 mod ending;
+mod load;
 mod owner;
 mod queue;
 mod reset;
 mod silence;
+mod space;
+mod special;
+mod start;
 
 /// A case and its name.
 pub type Named = (&'static str, fn(&Case) -> Fallible<()>);
@@ -25,10 +29,14 @@ const THEMES: &[&[Named]] = &[
     accept::CASES,
     connect::CASES,
     ending::CASES,
+    load::CASES,
     owner::CASES,
     queue::CASES,
     reset::CASES,
     silence::CASES,
+    space::CASES,
+    special::CASES,
+    start::CASES,
 ];
 
 /// All of them.

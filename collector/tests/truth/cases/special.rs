@@ -1,0 +1,232 @@
+//! Openings that are not three segments: TCP Fast Open, simultaneous open, MPTCP.
+
+use collector::model::Reason;
+
+use super::cases;
+use crate::actor::{Actor, Conn, Listener, Op, V4, Window};
+use crate::case::{Case, Fallible};
+use crate::story::Story;
+
+cases! { "special":
+    fast_open_without_cookie,
+    fast_open_with_cookie,
+    fast_open_accepted_at_once,
+    open_to_itself,
+    simultaneous_open,
+    mptcp,
+    mptcp_to_plain,
+}
+
+/// A client and a server in a namespace of their own, in which Fast Open is allowed.
+fn fast_open_pair() -> Fallible<(Actor, Actor, Listener)> {
+    let mut server = Actor::start()?;
+    server.does(Op::OwnNetwork)?;
+    let mut client = Actor::start()?;
+    client.does(Op::JoinNetwork {
+        pid: server.who().pid,
+    })?;
+    server.does(Op::WriteFile {
+        path: "/proc/sys/net/ipv4/tcp_fastopen".into(),
+        text: "3".into(),
+    })?;
+    let listener = server.listens(V4)?;
+    server.sets(listener.fd, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, 16)?;
+    Ok((client, server, listener))
+}
+
+/// Sends 6 bytes with the SYN, or after it; reads and closes.
+fn fast_open(client: &mut Actor, server: &mut Actor, listener: Listener) -> Fallible<[Story; 2]> {
+    let fd = client.socket(V4)?;
+    let sent = client.does(Op::SendFastOpen {
+        fd,
+        addr: listener.addr,
+        bytes: 6,
+    })?;
+    let a = server.accepts(listener)?;
+    server.receives(a.fd, 6)?;
+    let over = client.does(Op::Connected {
+        fd,
+        within_ms: 5000,
+    })?;
+    let mut c = Conn::new(fd, over.clone())?;
+    c.done.window = sent.window;
+    let x = client.closes(fd)?;
+    server.drains(a.fd)?;
+    let y = server.closes(a.fd)?;
+    Ok([
+        Story::connected_within(&c, &over)
+            .closed(&x, Reason::FinLocal)
+            .bytes(6, 0),
+        Story::accepted_since(&a, sent.window)
+            .closed(&y, Reason::FinRemote)
+            .bytes(0, 6),
+    ])
+}
+
+/// The client has no cookie yet, and asks for one: a common handshake, and then the data.
+fn fast_open_without_cookie(case: &Case) -> Fallible<()> {
+    let (mut client, mut server, listener) = fast_open_pair()?;
+    case.expect(&fast_open(&mut client, &mut server, listener)?)
+}
+
+/// The second time the data travels with the SYN.
+fn fast_open_with_cookie(case: &Case) -> Fallible<()> {
+    let (mut client, mut server, listener) = fast_open_pair()?;
+    let [a, b] = fast_open(&mut client, &mut server, listener)?;
+    let [c, d] = fast_open(&mut client, &mut server, listener)?;
+    case.expect(&[a, b, c, d])
+}
+
+/// The server accepts, and reads, before the handshake is complete: the client is deaf for a while.
+fn fast_open_accepted_at_once(case: &Case) -> Fallible<()> {
+    let (mut client, mut server, listener) = fast_open_pair()?;
+    let [first, second] = fast_open(&mut client, &mut server, listener)?;
+    let fd = client.socket(V4)?;
+    client.does(Op::Deafen { fd })?;
+    client.does(Op::NonBlocking { fd })?;
+    let sent = client.does(Op::SendFastOpen {
+        fd,
+        addr: listener.addr,
+        bytes: 6,
+    })?;
+    let a = server.accepts(listener)?;
+    server.receives(a.fd, 6)?;
+    client.does(Op::Hear { fd })?;
+    let over = client.does(Op::Connected {
+        fd,
+        within_ms: 5000,
+    })?;
+    let mut c = Conn::new(fd, over)?;
+    c.done.window = sent.window;
+    // Until the server has the last segment of the handshake.
+    let y = server.sends(a.fd, 1)?;
+    let arrived = client.receives(fd, 1)?;
+    let x = client.closes(fd)?;
+    server.drains(a.fd)?;
+    let y2 = server.closes(a.fd)?;
+    let _ = y;
+    case.expect(&[
+        first,
+        second,
+        Story::connected_within(&c, &arrived)
+            .closed(&x, Reason::FinLocal)
+            .bytes(6, 1)
+            .may_send_again(),
+        // It was not established yet when it was accepted: there is nothing to measure from.
+        Story::accepted_since(&a, sent.window)
+            .since_unknown()
+            .closed(&y2, Reason::FinRemote)
+            .bytes(1, 6)
+            .may_send_again(),
+    ])
+}
+
+/// A socket that connects to its own name meets its own SYN.
+fn open_to_itself(case: &Case) -> Fallible<()> {
+    let mut alone = Actor::start()?;
+    let (fd, addr) = alone.bound(V4)?;
+    let c = Conn::new(fd, alone.does(Op::Connect { fd, addr })?)?;
+    alone.sends(fd, 3)?;
+    alone.receives(fd, 3)?;
+    let x = alone.closes(fd)?;
+    case.expect(&[Story::connected(&c)
+        .closed(&x, Reason::FinLocal)
+        .bytes(3, 3)
+        .may_send_again()])
+}
+
+/// Both connect, and neither listens: the first one's SYN is dropped, and the second one's meets it.
+fn simultaneous_open(case: &Case) -> Fallible<()> {
+    let (mut one, mut other) = Actor::pair()?;
+    let deaf = other.listens(V4)?;
+    other.does(Op::Deafen { fd: deaf.fd })?;
+    let fd = one.socket_with(V4, libc::SOCK_NONBLOCK, libc::IPPROTO_TCP)?;
+    one.does(Op::Bind { fd, addr: V4 })?;
+    let begun = one.tries(Op::Connect {
+        fd,
+        addr: deaf.addr,
+    })?;
+    begun.fails_with(libc::EINPROGRESS)?;
+    let first = begun.local.ok_or_else(crate::case::no("name"))?;
+    other.closes(deaf.fd)?;
+    let second = other.socket(V4)?;
+    other.does(Op::Bind {
+        fd: second,
+        addr: deaf.addr,
+    })?;
+    let connect = other.does(Op::Connect {
+        fd: second,
+        addr: first,
+    })?;
+    let b = Conn::new(second, connect)?;
+    let over = one.does(Op::Connected {
+        fd,
+        within_ms: 5000,
+    })?;
+    let mut a = Conn::new(fd, over.clone())?;
+    a.done.window = begun.window;
+    let x = one.closes(fd)?;
+    other.drains(second)?;
+    let y = other.closes(second)?;
+    case.expect(&[
+        Story::connected_within(&a, &over)
+            .closed(&x, Reason::FinLocal)
+            .may_send_again(),
+        Story::connected(&b)
+            .closed(&y, Reason::FinRemote)
+            .may_send_again(),
+    ])
+}
+
+/// One connection of MPTCP is one of TCP, with the processes that hold it.
+fn mptcp(case: &Case) -> Fallible<()> {
+    through_mptcp(case, libc::IPPROTO_MPTCP)
+}
+
+/// The client does not speak it.
+fn mptcp_to_plain(case: &Case) -> Fallible<()> {
+    through_mptcp(case, libc::IPPROTO_TCP)
+}
+
+fn through_mptcp(case: &Case, client_protocol: i32) -> Fallible<()> {
+    let (mut client, mut server) = Actor::pair()?;
+    let probe = server.tries(Op::Socket {
+        domain: libc::AF_INET,
+        flags: 0,
+        protocol: libc::IPPROTO_MPTCP,
+    })?;
+    if probe.result.is_err() {
+        return crate::case::lacking("CONFIG_MPTCP is not set, or net.mptcp.enabled is 0");
+    }
+    let listener = server.listens_with(V4, 16, libc::IPPROTO_MPTCP)?;
+    let fd = client.socket_with(V4, 0, client_protocol)?;
+    let connect = client.does(Op::Connect {
+        fd,
+        addr: listener.addr,
+    })?;
+    let c = Conn::new(fd, connect)?;
+    let a = server.accepts(listener)?;
+    client.sends(fd, 9)?;
+    server.receives(a.fd, 9)?;
+    let x = client.closes(fd)?;
+    let eof = server.drains(a.fd)?;
+    let y = server.closes(a.fd)?;
+    // With MPTCP it is a worker of the kernel's that closes the subflows, some time after.
+    let late = |w: Window| {
+        w.until(Window {
+            from: 0,
+            to: w.to + 2_000_000_000,
+        })
+    };
+    let _ = eof;
+    case.expect(&[
+        Story::connected(&c)
+            .closed_within(&x, late(x.window), Reason::FinLocal)
+            .by_any_thread()
+            .bytes(9, 0),
+        Story::accepted(&a, &c)
+            .closed_within(&y, late(y.window), Reason::FinRemote)
+            .by_any_thread()
+            .bytes(0, 9),
+    ])
+}
