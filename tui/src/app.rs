@@ -1,5 +1,6 @@
 //! What the screen shows, and the only place that changes it: [`App::update`].
 
+mod command;
 mod copy;
 mod detail;
 mod drill;
@@ -7,24 +8,27 @@ mod export;
 mod marks;
 mod message;
 mod panes;
+mod pick;
 mod prompt;
 mod read;
 mod sorting;
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 
-use collector::filter::Filter;
+use collector::filter::{Filter, Key as Field};
 use collector::model::{Batch, Connection, Event, EventType, Limits, Store, Timestamp, Update};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use tui_input::InputRequest;
 
-use crate::action::{Action, Command, Effect, Tab};
+use crate::action::{Action, Command, Effect, Picks, Tab};
 use crate::columns::{Choice, Column, Row, newest};
 use crate::frozen::Frozen;
 use crate::help;
+use crate::history::History;
 use crate::job::{Done, Job};
-use crate::keymap::Key;
+use crate::keymap::{Key, Keymap};
 use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Judge, Motion, Value};
 
@@ -34,6 +38,7 @@ pub(crate) use self::detail::Wanted;
 use self::export::Exporting;
 pub(crate) use self::message::{Message, Question, Tone};
 use self::panes::{Pane, Scrolls};
+pub(crate) use self::pick::words;
 pub(crate) use self::prompt::{Asking, Prompt};
 pub(crate) use self::sorting::By;
 
@@ -63,6 +68,23 @@ pub(crate) struct Settings {
     pub(crate) tz: TimeZone,
     /// How much is kept.
     pub(crate) limits: Limits,
+    pub(crate) custom: Custom,
+}
+
+/// What somebody has made their own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Custom {
+    pub(crate) keymap: &'static Keymap,
+    /// Filters with names.
+    pub(crate) presets: Vec<(String, String)>,
+    /// The columns of the connections view, if they are not the usual ones.
+    pub(crate) connection_columns: Option<Choice>,
+    /// Filters of earlier runs, the newest last.
+    pub(crate) history: Vec<String>,
+    /// Where filters are kept for later runs, if they are.
+    pub(crate) history_file: Option<PathBuf>,
+    /// Where the configuration is, or would be.
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// What passes: the filter, and the types that are shown.
@@ -89,6 +111,10 @@ impl Sieve {
 
 /// The state of the screen.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own"
+)]
 pub(crate) struct App {
     store: Store,
     sieve: Sieve,
@@ -106,6 +132,9 @@ pub(crate) struct App {
     /// What is said until the next key.
     message: Option<Message>,
     exporting: Option<Exporting>,
+    /// Filters and commands that were typed before.
+    filters: History,
+    commands: History,
     /// What is to be done outside of the state.
     jobs: VecDeque<Job>,
     /// The help is open, this many lines down.
@@ -127,6 +156,9 @@ pub(crate) struct App {
     tz: TimeZone,
     event_columns: Choice,
     connection_columns: Choice,
+    /// The source knows pods.
+    pods: bool,
+    custom: Custom,
 }
 
 impl App {
@@ -148,6 +180,8 @@ impl App {
             question: None,
             message: None,
             exporting: None,
+            filters: History::new(settings.custom.history.iter().cloned()),
+            commands: History::default(),
             jobs: VecDeque::new(),
             help: None,
             begun: None,
@@ -162,7 +196,10 @@ impl App {
             theme: settings.theme,
             tz: settings.tz,
             event_columns: settings.columns,
-            connection_columns: Choice::connections(settings.pods),
+            connection_columns: (settings.custom.connection_columns.clone())
+                .unwrap_or_else(|| Choice::connections(settings.pods)),
+            pods: settings.pods,
+            custom: settings.custom,
         }
     }
 
@@ -206,6 +243,7 @@ impl App {
             Action::Over => self.over = true,
             Action::Done(Done::Exported(outcome)) => self.exported(outcome),
             Action::Done(Done::LookedUp(wanted, found)) => self.looked_up(wanted, found),
+            Action::Done(Done::Saved(what, result)) => self.saved(what, result),
             Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
@@ -238,7 +276,12 @@ impl App {
             Command::Filter => self.ask_filter(),
             Command::Copy(what) => self.copy_selected(what),
             Command::Export => self.ask_export(),
-            Command::Keep => self.keep(),
+            Command::Ask => self.ask_command(),
+            Command::Pick(Picks::Namespace) => self.pick(Field::Namespace),
+            Command::Pick(Picks::Pod) => self.pick(Field::Pod),
+            Command::AllNamespaces => self.all_namespaces(),
+            Command::Keep => return self.keep(),
+            Command::Recall { older } => self.recall(older),
             Command::Complete { forth } => self.complete(forth),
             Command::Answer { yes } => self.answer(yes),
             Command::Back => self.back(),
@@ -287,7 +330,8 @@ impl App {
     fn go(&mut self, motion: Motion) {
         let height = self.height();
         if let Some(line) = &mut self.help {
-            let last = help::lines(self.size.width).saturating_sub(height);
+            let lines = help::lines(self.custom.keymap, self.size.width);
+            let last = lines.saturating_sub(height);
             *line = motion.scrolled(*line, height).min(last);
             return;
         }
@@ -304,7 +348,8 @@ impl App {
     fn scroll(&mut self, lines: isize) {
         let height = self.height();
         if let Some(line) = &mut self.help {
-            let last = help::lines(self.size.width).saturating_sub(height);
+            let lines_of_it = help::lines(self.custom.keymap, self.size.width);
+            let last = lines_of_it.saturating_sub(height);
             *line = line.saturating_add_signed(lines).min(last);
             return;
         }

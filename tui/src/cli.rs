@@ -52,11 +52,26 @@ pub(crate) struct Cli {
     view: View,
     #[command(flatten)]
     probes: Probes,
-    /// Write a log of the program's own doings to FILE
-    #[arg(long, global = true, value_name = "FILE")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+/// Files of the program's own.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Files {
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "Read the screen's configuration from FILE \
+                [default: $XDG_CONFIG_HOME/tcpscope/config.toml]"
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Write a log of the program's own doings to FILE
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -281,14 +296,14 @@ pub(crate) enum Source {
     Demo(u64),
 }
 
-/// The job and the log file that the command line asks for.
+/// The job that the command line asks for, and the files that go with any.
 ///
 /// Ends the process with status 2 and a message where the usage is wrong, with 0 after `--help`.
-pub(crate) fn parse() -> (Job, Option<PathBuf>) {
+pub(crate) fn parse() -> (Job, Files) {
     let cli = Cli::parse();
-    let log = cli.log.clone();
+    let files = cli.files.clone();
     match cli.job() {
-        Ok(job) => (job, log),
+        Ok(job) => (job, files),
         Err(error) => error.exit(),
     }
 }

@@ -1,6 +1,8 @@
 //! What is to be done outside of the state: it is asked for there, done by the loop of the screen,
 //! and what became of it is told to the state again.
 
+use std::path::PathBuf;
+
 use collector::identity::process::Living;
 
 use crate::app::Wanted;
@@ -11,10 +13,29 @@ use crate::export::{Export, Outcome};
 pub(crate) enum Job {
     /// Write rows into a file. On another thread: it may take seconds.
     Export(Box<Export>),
+    /// Write a small file of the user's own, in the place of the one that is there.
+    Save {
+        path: PathBuf,
+        text: String,
+        what: Saved,
+    },
+    /// Write the columns of a view into the configuration.
+    SaveColumns {
+        path: PathBuf,
+        view: &'static str,
+        columns: Vec<String>,
+    },
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
     /// Look a process up. On another thread: `/proc` may let one wait.
     LookUp(Wanted),
+}
+
+/// What is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saved {
+    History,
+    Columns,
 }
 
 /// What became of it.
@@ -24,4 +45,6 @@ pub(crate) enum Done {
     Exported(Outcome),
     /// A process was looked up; it may be gone.
     LookedUp(Wanted, Option<Living>),
+    /// Something was saved in that file, or was not for that reason.
+    Saved(Saved, Result<String, String>),
 }

@@ -1,5 +1,6 @@
 //! The loop of the screen: the only place that knows the terminal, the clock and the stream.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,8 @@ use tokio_stream::StreamExt;
 
 use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
-use crate::job::{Done, Job};
+use crate::config;
+use crate::job::{Done, Job, Saved};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
 use crate::signals::{Caught, HUNG_UP, Signals};
@@ -150,9 +152,33 @@ impl Screen {
                     let _ = tell.send(Done::LookedUp(wanted, found));
                 });
             }
+            Job::Save { path, text, what } => {
+                self.save(what, path, move |path| config::write(path, &text));
+            }
+            Job::SaveColumns {
+                path,
+                view,
+                columns,
+            } => self.save(Saved::Columns, path, move |path| {
+                config::set_columns(path, view, &columns)
+            }),
             Job::Copy(text) => self.term.copy(&text)?,
         }
         Ok(())
+    }
+
+    fn save(
+        &self,
+        what: Saved,
+        path: PathBuf,
+        write: impl FnOnce(&Path) -> anyhow::Result<()> + Send + 'static,
+    ) {
+        let tell = self.tell.clone();
+        spawn_blocking(move || {
+            let written = write(&path).map_err(|error| format!("{error:#}"));
+            let result = written.map(|()| path.display().to_string());
+            let _ = tell.send(Done::Saved(what, result));
+        });
     }
 
     /// When to wake up: for the next frame, or to see that nobody has stopped us.

@@ -6,6 +6,7 @@ mod events;
 mod footer;
 mod header;
 mod help;
+mod picker;
 mod prompt;
 mod table;
 
@@ -32,6 +33,9 @@ pub(crate) fn draw(frame: &mut Frame, app: &App) {
     header::notice(buffer, panels.notice, app);
     if let Some(line) = app.help() {
         help::draw(buffer, panels.titles.union(panels.rows), app, line);
+    } else if let Some((many, picker)) = app.picker() {
+        let area = panels.titles.union(panels.rows);
+        picker::draw(buffer, area, app, many, picker);
     } else if let Some((lines, first)) = app.detail() {
         let area = panels.titles.union(panels.rows);
         detail::draw(buffer, area, app, &lines, first);

@@ -16,11 +16,13 @@ use ratatui::style::{Color, Modifier};
 use std::sync::Arc;
 
 use crate::action::Action;
-use crate::app::{App, Settings};
+use crate::app::{App, Custom, Settings};
 use crate::columns::Choice;
 use crate::keymap;
 use crate::sample::{self, NOW};
 use crate::theme::{MONO, THEMES, Theme};
+
+mod asking;
 
 /// A second after the events came, so that the rates show them.
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
@@ -36,6 +38,7 @@ fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
         pods,
         tz: TimeZone::UTC,
         limits: Limits::default(),
+        custom: Custom::default(),
     };
     App::new(settings, Size::new(width, height), NOW)
 }
