@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Show(Tab),
     /// Show the next view.
     NextTab,
+    /// Open what is behind the selected row.
+    Drill,
     /// Show or hide events of a type.
     Toggle(EventType),
     /// Freeze what is shown, or thaw it.
@@ -84,6 +86,7 @@ impl Command {
             Self::Toggle(EventType::Accept) => "toggle-accept",
             Self::Toggle(EventType::Close) => "toggle-close",
             Self::Toggle(EventType::Unknown) => "toggle-unknown",
+            Self::Drill => "open",
             Self::Pause => "pause",
             Self::Wide => "wide",
             Self::Sort(Side::Left) => "sort-left",

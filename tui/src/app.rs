@@ -2,6 +2,8 @@
 
 mod command;
 mod copy;
+mod detail;
+mod drill;
 mod export;
 mod marks;
 mod message;
@@ -31,6 +33,8 @@ use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Judge, Motion, Value};
 
 pub(crate) use self::copy::What;
+use self::detail::Detail;
+pub(crate) use self::detail::Wanted;
 use self::export::Exporting;
 pub(crate) use self::message::{Message, Question, Tone};
 use self::panes::{Pane, Scrolls};
@@ -49,6 +53,8 @@ const NOTCH: isize = 3;
 pub(crate) struct Settings {
     /// Where the events come from, in a word.
     pub(crate) source: String,
+    /// The events are those of this host, and its processes can be looked up.
+    pub(crate) local: bool,
     /// The filter to begin with.
     pub(crate) filter: Filter,
     pub(crate) theme: &'static Theme,
@@ -105,6 +111,7 @@ impl Sieve {
 
 /// The state of the screen.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct App {
     store: Store,
     sieve: Sieve,
@@ -113,6 +120,8 @@ pub(crate) struct App {
     connections: Pane<ConnectionIndex>,
     /// What each view is sorted by.
     sorts: [Option<By>; Tab::ALL.len()],
+    /// Details above the rows, each opened from the one before.
+    details: Vec<Detail>,
     frozen: Option<Frozen>,
     prompt: Option<Prompt>,
     /// What is answered with yes or no before anything else.
@@ -138,6 +147,8 @@ pub(crate) struct App {
     /// When somebody last moved about in the rows.
     moved: Timestamp,
     source: String,
+    /// The processes are those of this host, and can be looked up.
+    local: bool,
     theme: &'static Theme,
     tz: TimeZone,
     event_columns: Choice,
@@ -160,6 +171,7 @@ impl App {
             connections: Pane::new(ConnectionIndex::new(true), Home::Start),
             sorts: [Column::named("TIME").map(By::at_first), None],
             sieve,
+            details: Vec::new(),
             frozen: None,
             prompt: None,
             question: None,
@@ -177,6 +189,7 @@ impl App {
             now,
             moved: Timestamp(i64::MIN),
             source: settings.source,
+            local: settings.local,
             theme: settings.theme,
             tz: settings.tz,
             event_columns: settings.columns,
@@ -226,6 +239,7 @@ impl App {
             }
             Action::Over => self.over = true,
             Action::Done(Done::Exported(outcome)) => self.exported(outcome),
+            Action::Done(Done::LookedUp(wanted, found)) => self.looked_up(wanted, found),
             Action::Done(Done::Saved(what, result)) => self.saved(what, result),
             Action::Second | Action::CatchUp => {}
         }
@@ -255,6 +269,7 @@ impl App {
             Command::Unmark => {
                 self.unmark();
             }
+            Command::Drill => self.drill(),
             Command::Filter => self.ask_filter(),
             Command::Copy(what) => self.copy_selected(what),
             Command::Export => self.ask_export(),
@@ -278,7 +293,7 @@ impl App {
 
     /// Closes what is topmost.
     fn back(&mut self) {
-        if self.help.take().is_some() || self.abandon() {
+        if self.help.take().is_some() || self.abandon() || self.step_back() {
             return;
         }
         if self.sieve.filter.is_all() {
@@ -313,7 +328,11 @@ impl App {
         let height = self.height();
         if let Some(line) = &mut self.help {
             let lines = help::lines(self.custom.keymap, self.size.width);
-            *line = scrolled(*line, motion, height, lines);
+            let last = lines.saturating_sub(height);
+            *line = motion.scrolled(*line, height).min(last);
+            return;
+        }
+        if self.scroll_detail(Ok(motion)) {
             return;
         }
         if motion == Motion::Last {
@@ -329,6 +348,9 @@ impl App {
             let lines_of_it = help::lines(self.custom.keymap, self.size.width);
             let last = lines_of_it.saturating_sub(height);
             *line = line.saturating_add_signed(lines).min(last);
+            return;
+        }
+        if self.scroll_detail(Err(lines)) {
             return;
         }
         self.moved = self.now;
@@ -370,6 +392,7 @@ impl App {
         if self.tab == Tab::Connections {
             self.settle_connections();
         }
+        self.settle_detail();
         self.settle_marks();
         self.settle_export();
 
@@ -455,21 +478,6 @@ fn tells_of_workloads(update: &Update) -> bool {
     };
     let mut origins = batch.events.iter().map(|event| &event.origin);
     origins.any(|origin| origin.pod.is_some() || origin.container.is_some())
-}
-
-/// The first line on the screen of a help that was moved in.
-fn scrolled(line: usize, motion: Motion, height: usize, lines: usize) -> usize {
-    let line = match motion {
-        Motion::Up => line.saturating_sub(1),
-        Motion::Down => line + 1,
-        Motion::HalfPageUp => line.saturating_sub(height / 2),
-        Motion::HalfPageDown => line + height / 2,
-        Motion::PageUp => line.saturating_sub(height),
-        Motion::PageDown => line + height,
-        Motion::First => 0,
-        Motion::Last => usize::MAX,
-    };
-    line.min(lines.saturating_sub(height))
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 
 use std::path::PathBuf;
 
+use collector::identity::process::Living;
 use collector::model::Hello;
 
+use crate::app::Wanted;
 use crate::export::{Export, Outcome};
 
 /// Something to be done.
@@ -28,6 +30,8 @@ pub(crate) enum Job {
     Record { path: PathBuf, hellos: Vec<Hello> },
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
+    /// Look a process up. On another thread: `/proc` may let one wait.
+    LookUp(Wanted),
 }
 
 /// What is saved.
@@ -43,6 +47,8 @@ pub(crate) enum Saved {
 pub(crate) enum Done {
     /// Rows were written, or were not.
     Exported(Outcome),
+    /// A process was looked up; it may be gone.
+    LookedUp(Wanted, Option<Living>),
     /// Something was saved in that file, or was not for that reason.
     Saved(Saved, Result<String, String>),
 }

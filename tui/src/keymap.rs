@@ -81,6 +81,8 @@ pub(crate) enum When {
     Always,
     /// The rows are uncovered.
     Rows,
+    /// There is something behind what is shown or selected.
+    Drill,
     /// There is something that Esc closes.
     Closable,
     /// A prompt is open.
@@ -144,9 +146,9 @@ impl Binding {
 /// The bindings, under the titles that they have in the help.
 pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     use Command::{
-        AllNamespaces, Answer, Ask, Back, Complete, Copy, Export, Filter, Help, Invert, Keep, Mark,
-        MarkRange, Move, NextTab, Pause, Pick, Quit, Recall, Repaint, Show, Sort, Suspend, Toggle,
-        Unmark,
+        AllNamespaces, Answer, Ask, Back, Complete, Copy, Drill, Export, Filter, Help, Invert,
+        Keep, Mark, MarkRange, Move, NextTab, Pause, Pick, Quit, Recall, Repaint, Show, Sort,
+        Suspend, Toggle, Unmark,
     };
     use EventType::{Accept, Close, Connect, Unknown};
     use When::{Always, Asked, At, Closable, Prompt, Rows, Text};
@@ -284,6 +286,13 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     "connections, open and ended",
                 ),
                 bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view").footer("view"),
+                bind(
+                    &[&[key(KeyCode::Enter)]],
+                    Drill,
+                    When::Drill,
+                    "what is behind the row",
+                )
+                .footer("open"),
             ],
         ),
         (
@@ -388,7 +397,7 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     &[&[key(KeyCode::Esc)]],
                     Back,
                     Closable,
-                    "close help, filter, marks",
+                    "back: detail, filter, marks",
                 )
                 .footer("back"),
                 bind(&[&[ch('?')]], Help, Always, "this help").footer("help"),
@@ -441,6 +450,10 @@ impl Keymap {
 
 /// What the keys depend on.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub(crate) struct Mode {
     /// A prompt is open.
     pub(crate) prompt: Option<Asks>,
@@ -448,6 +461,8 @@ pub(crate) struct Mode {
     pub(crate) asked: bool,
     /// Something covers the rows.
     pub(crate) covered: bool,
+    /// There is something behind what is shown or selected.
+    pub(crate) drill: bool,
     /// There is something that Esc closes.
     pub(crate) closable: bool,
     /// The key before, if it only means something with this one.
@@ -467,6 +482,7 @@ impl Mode {
             _ if self.prompt.is_some() => false,
             When::Always => true,
             When::Rows => !self.covered,
+            When::Drill => self.drill,
             When::Closable => self.closable,
         }
     }
@@ -603,6 +619,7 @@ mod tests {
             prompt: None,
             asked: false,
             covered: false,
+            drill: false,
             closable: false,
             begun: None,
             keymap: &USUAL,

@@ -14,6 +14,7 @@ mod commands;
 mod complete;
 mod config;
 mod deploy;
+mod detail;
 mod export;
 mod format;
 mod frozen;
@@ -39,6 +40,7 @@ mod text;
 mod theme;
 mod ui;
 mod view;
+mod words;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

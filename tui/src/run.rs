@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use collector::identity::process;
 use collector::model::Timestamp;
 use collector::record::Recording;
 use collector::source::{Stop, Updates};
@@ -155,6 +156,13 @@ impl Screen {
                 spawn_blocking(move || {
                     // If nobody listens any more, the program is about to end.
                     let _ = tell.send(Done::Exported(export.run()));
+                });
+            }
+            Job::LookUp(wanted) => {
+                let tell = self.tell.clone();
+                spawn_blocking(move || {
+                    let found = process::look_up(wanted.pid, wanted.seen);
+                    let _ = tell.send(Done::LookedUp(wanted, found));
                 });
             }
             Job::Save { path, text, what } => {

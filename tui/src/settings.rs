@@ -54,6 +54,7 @@ pub(crate) fn settings(
     };
     let named = view.theme.as_deref().and_then(Theme::named);
     Ok(Settings {
+        local: matches!(source, Source::Host(_) | Source::Poll),
         source: match source {
             Source::Host(_) => "host".to_owned(),
             Source::Poll => "poll".to_owned(),

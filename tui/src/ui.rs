@@ -1,6 +1,7 @@
 //! The screen: a panel a file. They read the state and change nothing.
 
 mod connections;
+mod detail;
 mod events;
 mod footer;
 mod header;
@@ -35,6 +36,9 @@ pub(crate) fn draw(frame: &mut Frame, app: &App) {
     } else if let Some((many, picker)) = app.picker() {
         let area = panels.titles.union(panels.rows);
         picker::draw(buffer, area, app, many, picker);
+    } else if let Some((lines, first)) = app.detail() {
+        let area = panels.titles.union(panels.rows);
+        detail::draw(buffer, area, app, &lines, first);
     } else {
         match app.tab() {
             Tab::Events => events::draw(buffer, panels.titles, panels.rows, app),

@@ -38,7 +38,8 @@ impl App {
     /// What there is of a field among the workloads.
     fn choices(&self, key: Key) -> Vec<Choice> {
         let mut events: BTreeMap<(Option<&str>, &str), u64> = BTreeMap::new();
-        for (origin, tally) in self.store.workloads().iter() {
+        for (_, workload) in self.store.workloads().iter() {
+            let origin = &workload.origin;
             let name = match key {
                 Key::Namespace => origin.namespace.as_deref().map(|name| (None, name)),
                 Key::Pod => {
@@ -49,7 +50,7 @@ impl App {
                 _ => None,
             };
             if let Some(name) = name {
-                *events.entry(name).or_default() += tally.counts.total();
+                *events.entry(name).or_default() += workload.counts.total();
             }
         }
         let choice = |((namespace, name), events): ((Option<&str>, &str), u64)| Choice {

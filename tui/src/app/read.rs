@@ -129,8 +129,12 @@ impl App {
         Mode {
             prompt: self.prompt.as_ref().map(Prompt::asks),
             asked: self.question.is_some(),
-            covered: self.help.is_some() || self.picker().is_some(),
-            closable: self.help.is_some() || !self.sieve.filter.is_all() || self.has_marks(),
+            covered: self.help.is_some() || self.picker().is_some() || !self.details.is_empty(),
+            drill: self.help.is_none() && self.picker().is_none() && self.can_drill(),
+            closable: self.help.is_some()
+                || self.is_drilled()
+                || !self.sieve.filter.is_all()
+                || self.has_marks(),
             begun: self.begun,
             keymap: self.custom.keymap,
         }

@@ -11,6 +11,7 @@ use crate::theme::THEMES;
 fn settings() -> Settings {
     Settings {
         source: "host".into(),
+        local: false,
         filter: Filter::all(),
         theme: &THEMES[0],
         mouse: true,
