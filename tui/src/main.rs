@@ -64,18 +64,21 @@ async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
         Job::Man => return manual::page(),
         Job::Watch(source, view) => (source, view),
     };
+    let mut view = view;
+    let access = sources::open(&source, &mut view).await?;
+    let access = access.as_ref();
     let filter = view.filter().unwrap_or_else(|error| error.exit());
     let format = view.format(std::io::stdout().is_terminal());
     let stop = Stop::default();
     let (code, recorded) = if format == Format::Tui {
         let settings = settings::settings(&source, &view, filter);
         let settings = settings.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
         (run::run(updates, settings).await?, recorded)
     } else {
         let options = headless::Options::new(&view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {

@@ -24,7 +24,7 @@ pub(crate) fn settings(
     let pods = match source {
         Source::Host(_) | Source::Poll => false,
         Source::Replay(file, _) => replay::names_pods(file),
-        Source::Demo(_) => true,
+        Source::Demo(_) | Source::Cluster(_) => true,
     };
     let columns = Choice::events(&view.columns, pods).map_err(wrong)?;
     Ok(Settings {
@@ -33,6 +33,10 @@ pub(crate) fn settings(
             Source::Poll => "poll".to_owned(),
             Source::Replay(file, _) => file.display().to_string(),
             Source::Demo(_) => "demo".to_owned(),
+            Source::Cluster(cluster) => match &cluster.access.context {
+                Some(context) => format!("cluster {context}"),
+                None => "cluster".to_owned(),
+            },
         },
         filter,
         theme: theme(view.theme.as_deref(), view.color, no_color),

@@ -12,7 +12,7 @@ pub(crate) mod sample;
 mod slots;
 mod store;
 
-pub use batch::{Batch, Bye, Hello, HookKind, LossKind, Lost, NodeState, SourceState, Update};
+pub use batch::{Batch, Bye, Hello, HookKind, LossKind, Lost, NodeState, SourceState, Update, Via};
 pub use connection::{ConnKey, ConnState, Connection, Connections};
 pub use event::{
     Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, PeerKind, Phase,

@@ -45,6 +45,7 @@ fn lost(why: &str) -> Update {
     Update::State(NodeState {
         node: "host1".into(),
         state: SourceState::Lost(why.to_owned()),
+        via: None,
     })
 }
 

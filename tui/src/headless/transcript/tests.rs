@@ -49,6 +49,7 @@ fn state(state: SourceState) -> Update {
     Update::State(NodeState {
         node: "host1".into(),
         state,
+        via: None,
     })
 }
 
