@@ -76,7 +76,7 @@ async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
         let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
         (run::run(updates, settings).await?, recorded)
     } else {
-        let options = headless::Options::new(&view, format, filter);
+        let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
         let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
         (headless::run(updates, &stop, options).await?, recorded)

@@ -23,8 +23,11 @@ const USED_FOR: Duration = Duration::from_secs(600);
 pub struct Tokens {
     client: Client,
     namespace: Arc<str>,
-    last: Arc<Mutex<Option<(Arc<str>, Instant)>>>,
+    last: Arc<Mutex<Option<Made>>>,
 }
+
+/// A token, and when it was made.
+type Made = (Arc<str>, Instant);
 
 impl Tokens {
     /// Tokens for the agents of a namespace.

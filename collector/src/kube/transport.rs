@@ -123,7 +123,7 @@ impl Transport {
             Ways::Auto if first == Some(Via::PortForward) => vec![Via::PortForward, Via::Proxy],
             Ways::Auto => Via::ALL.to_vec(),
         };
-        let mut whys = Vec::new();
+        let mut closed = Vec::new();
         for way in ways {
             let got = match way {
                 Via::Proxy => timeout(ANSWER_WITHIN, self.proxy(agent, target, token)).await,
@@ -133,12 +133,12 @@ impl Transport {
             };
             let within = ANSWER_WITHIN.as_secs();
             match got {
-                Ok(Err(DialError::Way(why))) => whys.push(format!("{}: {why}", way.word())),
+                Ok(Err(DialError::Way(why))) => closed.push(format!("{}: {why}", way.word())),
                 Ok(done) => return done,
-                Err(_) => whys.push(format!("{}: no answer within {within} s", way.word())),
+                Err(_) => closed.push(format!("{}: no answer within {within} s", way.word())),
             }
         }
-        Err(DialError::Way(whys.join("; ")))
+        Err(DialError::Way(closed.join("; ")))
     }
 
     async fn proxy(
@@ -168,8 +168,8 @@ impl Transport {
     ) -> Result<Incoming, DialError> {
         let way = |error: &dyn std::error::Error| DialError::Way(sentence(error));
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let forwarded = pods.portforward(&agent.name, &[agent.port]).await;
-        let mut forwarder = forwarded.map_err(|error| way(&error))?;
+        let opened = pods.portforward(&agent.name, &[agent.port]).await;
+        let mut forwarder = opened.map_err(|error| way(&error))?;
         let no_stream = || DialError::Way("the port-forward has no stream".to_owned());
         let stream = forwarder.take_stream(agent.port).ok_or_else(no_stream)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))

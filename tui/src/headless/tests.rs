@@ -20,6 +20,7 @@ fn options() -> Options {
         duration: None,
         count: None,
         snapshot: false,
+        cluster: false,
     }
 }
 
