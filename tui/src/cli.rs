@@ -1,5 +1,7 @@
 //! The command line: what is asked for, checked as far as the text alone allows.
 
+mod cluster;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use collector::model::HookKind;
 use collector::source::replay::Speed;
 use collector::units;
 use unicode_width::UnicodeWidthStr;
+
+pub(crate) use cluster::{Access, Agent, Cluster, K8s, K8sCommand, Listen, Probe, Via};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,11 +56,26 @@ pub(crate) struct Cli {
     view: View,
     #[command(flatten)]
     probes: Probes,
-    /// Write a log of the program's own doings to FILE
-    #[arg(long, global = true, value_name = "FILE")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+/// Files of the program's own.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Files {
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "Read the screen's configuration from FILE \
+                [default: $XDG_CONFIG_HOME/tcpscope/config.toml]"
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Write a log of the program's own doings to FILE
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,6 +98,14 @@ enum Command {
     /// closes, a client opens a connection for each request, and one node's link loses segments.
     /// Opens no socket and needs no privileges.
     Demo(Box<Demo>),
+    /// Serve this node's events to `tcpscope -k`
+    ///
+    /// What runs on each node of a cluster. Loads the probes as `tcpscope` does, and serves what
+    /// they see over HTTP to those whose token is accepted. Ends by SIGTERM, with a word to those
+    /// who listen.
+    Agent(Agent),
+    /// Put agents into a cluster, look after them, remove them
+    K8s(K8s),
     /// Say what this host allows and what is missing, and how to mend it
     Check,
     /// Write a shell's completions to stdout
@@ -258,6 +285,10 @@ pub(crate) enum When {
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Job {
+    /// `agent`
+    Agent(Agent, Probes),
+    /// `k8s`
+    K8s(K8sCommand),
     /// `check`
     Check,
     /// `completions`
@@ -281,14 +312,14 @@ pub(crate) enum Source {
     Demo(u64),
 }
 
-/// The job and the log file that the command line asks for.
+/// The job that the command line asks for, and the files that go with any.
 ///
 /// Ends the process with status 2 and a message where the usage is wrong, with 0 after `--help`.
-pub(crate) fn parse() -> (Job, Option<PathBuf>) {
+pub(crate) fn parse() -> (Job, Files) {
     let cli = Cli::parse();
-    let log = cli.log.clone();
+    let files = cli.files.clone();
     match cli.job() {
-        Ok(job) => (job, log),
+        Ok(job) => (job, files),
         Err(error) => error.exit(),
     }
 }
@@ -318,9 +349,14 @@ impl Cli {
             Command::Poll(view) => (Source::Poll, *view),
             Command::Replay(replay) => (Source::Replay(replay.file, replay.speed), replay.view),
             Command::Demo(demo) => (Source::Demo(demo.seed), demo.view),
+            Command::Agent(_) if self.view != View::default() => {
+                return conflict("an option for filters or output", name);
+            }
+            Command::Agent(agent) => return Ok(Job::Agent(agent, self.probes)),
             _ if self.probes.any() || self.view != View::default() => {
                 return conflict("an option for filters, output or the source", name);
             }
+            Command::K8s(k8s) => return Ok(Job::K8s(k8s.command)),
             Command::Check => return Ok(Job::Check),
             Command::Completions { shell } => return Ok(Job::Completions(shell)),
             Command::Man => return Ok(Job::Man),
@@ -340,6 +376,8 @@ impl Command {
             Self::Poll(_) => "poll",
             Self::Replay(_) => "replay",
             Self::Demo(_) => "demo",
+            Self::Agent(_) => "agent",
+            Self::K8s(_) => "k8s",
             Self::Check => "check",
             Self::Completions { .. } => "completions",
             Self::Man => "man",

@@ -1,5 +1,7 @@
 //! From what the command line asks for to a stream of updates: one function for each source.
 
+use std::sync::Arc;
+
 use collector::identity::host::node_name;
 use collector::record::{Failure, Recording};
 use collector::source::replay::{self, Speed};
@@ -28,7 +30,7 @@ pub(crate) fn start(
 
 fn updates(source: &Source, format: Format, stop: Stop) -> Updates {
     match source {
-        Source::Host(probes) => host::start(host_options(probes), stop),
+        Source::Host(probes) => host::start(host_options(probes, node_name()), stop),
         Source::Poll => poll::start(poll::Options::default(), stop),
         Source::Replay(file, speed) => {
             // Who reads text need not wait for it.
@@ -43,10 +45,11 @@ fn updates(source: &Source, format: Format, stop: Stop) -> Updates {
     }
 }
 
-fn host_options(probes: &Probes) -> host::Options {
+/// How the probes of a node by that name are loaded.
+pub(crate) fn host_options(probes: &Probes, node: Arc<str>) -> host::Options {
     let mut options = host::Options {
         probe: collector::probe::Options::default(),
-        node: node_name(),
+        node,
         seed: !probes.no_seed,
     };
     if let Some(bytes) = probes.buffer {

@@ -11,6 +11,7 @@ use crate::model::Update;
 pub mod demo;
 mod half_closed;
 pub mod host;
+pub mod named;
 pub mod poll;
 pub mod replay;
 mod snapshot;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use collector::model::{Event, Hello, HookKind, Lost, SourceState, Timestamp, Update};
+use collector::model::{Event, Hello, HookKind, LossKind, Lost, SourceState, Timestamp, Update};
 use collector::probe;
 use collector::source::{Stop, host};
 use tokio_stream::StreamExt;
@@ -20,7 +20,7 @@ const START: Duration = Duration::from_secs(60);
 pub struct Log {
     pub events: Vec<Event>,
     pub lost: Vec<Lost>,
-    hello: Option<Hello>,
+    pub hello: Option<Hello>,
     over: Option<String>,
     /// What no stream of a tracer's may contain.
     wrong: Vec<String>,
@@ -75,6 +75,14 @@ impl Log {
     }
 }
 
+impl Log {
+    /// How much was lost so far, of one kind.
+    pub fn lost_by(&self, kind: LossKind) -> u64 {
+        let of_kind = self.lost.iter().filter(|lost| lost.kind == kind);
+        of_kind.map(|lost| lost.n).sum()
+    }
+}
+
 /// A running tracer.
 pub struct Tracer {
     shared: Arc<(Mutex<Log>, Condvar)>,
@@ -88,6 +96,14 @@ impl Tracer {
     /// # Errors
     /// Why it can't trace here, in its own words.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&probe::Options::default())
+    }
+
+    /// Starts one whose probes are loaded so, but for the hook for accepts.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(probe: &probe::Options) -> Result<Self, String> {
         let accept_hook = match std::env::var(HOOK) {
             Ok(word) => Some(
                 HookKind::ALL
@@ -100,7 +116,7 @@ impl Tracer {
         let options = host::Options {
             probe: probe::Options {
                 accept_hook,
-                ..probe::Options::default()
+                ..probe.clone()
             },
             node: "truth".into(),
             seed: true,

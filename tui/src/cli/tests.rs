@@ -99,6 +99,10 @@ fn wrong_usage_is_status_2() {
         "completions tcsh",
         "-n x completions bash",
         "man -o json",
+        "agent -n x",
+        "-o json agent",
+        "agent --listen everywhere",
+        "agent --port 0",
         "-o json man",
     ] {
         let error = job(line).map(|_| ()).expect_err(line);
@@ -139,6 +143,18 @@ fn the_log_is_for_every_subcommand() {
     for line in ["--log f", "--log f check", "check --log f", "poll --log f"] {
         let words = std::iter::once("tcpscope").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).expect(line);
-        assert_eq!(cli.log, Some(PathBuf::from("f")), "{line}");
+        assert_eq!(cli.files.log, Some(PathBuf::from("f")), "{line}");
     }
+}
+
+#[test]
+fn an_agent_takes_the_options_of_the_probes_before_it() {
+    let Ok(Job::Agent(agent, probes)) = job("--buffer 4MiB agent --node-name n1 --listen proxy")
+    else {
+        panic!("not an agent");
+    };
+    assert_eq!(probes.buffer, Some(4 << 20));
+    assert_eq!(agent.node_name.as_deref(), Some("n1"));
+    assert_eq!(agent.listen, Listen::Proxy);
+    assert_eq!(agent.port, collector::agent::PORT);
 }
