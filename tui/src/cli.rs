@@ -1,5 +1,7 @@
 //! The command line: what is asked for, checked as far as the text alone allows.
 
+mod cluster;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use collector::model::HookKind;
 use collector::source::replay::Speed;
 use collector::units;
 use unicode_width::UnicodeWidthStr;
+
+pub(crate) use cluster::{Access, Agent, Cluster, K8s, K8sCommand, Listen, Probe, Via};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,16 +61,27 @@ pub(crate) struct Cli {
     probes: Probes,
     #[command(flatten)]
     cluster: Cluster,
-    /// Write a log of the program's own doings to FILE
-    #[arg(long, global = true, value_name = "FILE")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
-mod cluster;
-
-pub(crate) use cluster::{Access, Agent, Cluster, K8s, K8sCommand, Listen, Probe, Via};
+/// Files of the program's own.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Files {
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "Read the screen's configuration from FILE \
+                [default: $XDG_CONFIG_HOME/tcpscope/config.toml]"
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Write a log of the program's own doings to FILE
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -304,14 +319,14 @@ pub(crate) enum Source {
     Cluster(Box<Cluster>),
 }
 
-/// The job and the log file that the command line asks for.
+/// The job that the command line asks for, and the files that go with any.
 ///
 /// Ends the process with status 2 and a message where the usage is wrong, with 0 after `--help`.
-pub(crate) fn parse() -> (Job, Option<PathBuf>) {
+pub(crate) fn parse() -> (Job, Files) {
     let cli = Cli::parse();
-    let log = cli.log.clone();
+    let files = cli.files.clone();
     match cli.job(is_plugin(std::env::args_os().next())) {
-        Ok(job) => (job, log),
+        Ok(job) => (job, files),
         Err(error) => error.exit(),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) use collector::export::Align;
 pub(crate) use sort::newest;
 use sort::{First, Say, sort};
 
+use crate::action::Tab;
 use crate::{format, text};
 
 /// What a column is, beyond its name.
@@ -205,6 +206,26 @@ impl Choice {
         if names.is_empty() {
             return Ok(Self::usual(&EVENTS, EVENTS_DROP, pods));
         }
+        Self::chosen(names, EVENTS_DROP)
+    }
+
+    /// The columns of a view: those that were asked for, if any were.
+    ///
+    /// # Errors
+    /// If one of them is not there.
+    pub(crate) fn of<S: AsRef<str>>(
+        tab: Tab,
+        names: &[S],
+        pods: bool,
+    ) -> Result<Self, UnknownColumn> {
+        match tab {
+            Tab::Events => Self::events(names, pods),
+            Tab::Connections if names.is_empty() => Ok(Self::connections(pods)),
+            Tab::Connections => Self::chosen(names, CONNECTIONS_DROP),
+        }
+    }
+
+    fn chosen<S: AsRef<str>>(names: &[S], drop: &[&'static str]) -> Result<Self, UnknownColumn> {
         let columns = names.iter().map(|name| {
             let name = name.as_ref();
             named(name).ok_or_else(|| UnknownColumn {
@@ -213,7 +234,7 @@ impl Choice {
         });
         Ok(Self {
             columns: columns.collect::<Result<_, _>>()?,
-            drop: EVENTS_DROP.to_vec(),
+            drop: drop.to_vec(),
         })
     }
 
@@ -277,6 +298,13 @@ impl Choice {
     pub(crate) fn wide(&self) -> Vec<(Column, u16)> {
         self.columns.iter().map(|c| (*c, c.max)).collect()
     }
+}
+
+/// The names of all columns.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let own = LAYOUT.iter().map(|(name, ..)| *name);
+    let others = export::COLUMNS.iter().map(|column| column.name);
+    own.chain(others.filter(|name| LAYOUT.iter().all(|(known, ..)| known != name)))
 }
 
 /// A column where it stands on the screen.

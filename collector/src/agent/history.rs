@@ -21,6 +21,7 @@ const LIMITS: Limits = Limits {
     open: 65_536,
     ended: 1_024,
     workloads: 1,
+    pairs: 0,
     nodes: 1,
 };
 

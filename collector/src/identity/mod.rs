@@ -13,6 +13,7 @@ pub mod node;
 mod origins;
 pub mod owners;
 pub mod pods;
+pub mod process;
 
 pub use cgroup::{Runtime, Workload};
 pub use hierarchy::Hierarchy;

@@ -5,12 +5,13 @@ use collector::model::{ConnKey, Connection, Event, EventId, SourceState, Store, 
 use ratatui::layout::Size;
 
 use super::panes::Scrolls;
-use super::{App, Prompt, Sieve};
+use super::{App, Asking, Prompt, Sieve, words};
 use crate::action::Tab;
 use crate::columns::{Choice, Moment};
 use crate::frozen::Frozen;
 use crate::job::Job;
-use crate::keymap::Mode;
+use crate::keymap::{Keymap, Mode};
+use crate::picker::Picker;
 use crate::screen::Panels;
 use crate::text;
 use crate::theme::Theme;
@@ -33,6 +34,14 @@ impl App {
         self.prompt.as_ref()
     }
 
+    /// The list to pick from that is open, and what it is of.
+    pub(crate) fn picker(&self) -> Option<(&'static str, &Picker)> {
+        match &self.prompt.as_ref()?.asking {
+            Asking::Pick { key, picker } => Some((words(*key).1, picker)),
+            _ => None,
+        }
+    }
+
     /// The first line of the help on the screen, if it is open.
     pub(crate) fn help(&self) -> Option<usize> {
         self.help
@@ -53,6 +62,10 @@ impl App {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    pub(crate) fn keymap(&self) -> &'static Keymap {
+        self.custom.keymap
     }
 
     /// What is to be done next outside of the state.
@@ -116,9 +129,14 @@ impl App {
         Mode {
             prompt: self.prompt.as_ref().map(Prompt::asks),
             asked: self.question.is_some(),
-            covered: self.help.is_some(),
-            closable: self.help.is_some() || !self.sieve.filter.is_all() || self.has_marks(),
+            covered: self.help.is_some() || self.picker().is_some() || !self.details.is_empty(),
+            drill: self.help.is_none() && self.picker().is_none() && self.can_drill(),
+            closable: self.help.is_some()
+                || self.is_drilled()
+                || !self.sieve.filter.is_all()
+                || self.has_marks(),
             begun: self.begun,
+            keymap: self.custom.keymap,
         }
     }
 

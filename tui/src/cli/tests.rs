@@ -151,7 +151,7 @@ fn the_log_is_for_every_subcommand() {
     for line in ["--log f", "--log f check", "check --log f", "poll --log f"] {
         let words = std::iter::once("tcpscope").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).expect(line);
-        assert_eq!(cli.log, Some(PathBuf::from("f")), "{line}");
+        assert_eq!(cli.files.log, Some(PathBuf::from("f")), "{line}");
     }
 }
 

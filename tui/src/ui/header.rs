@@ -123,13 +123,13 @@ fn rates(buffer: &mut Buffer, line: Rect, app: &App) {
             buffer.set_stringn(after + 1, line.y, "hidden", room, theme.note);
             continue;
         }
-        let rate = format::count(u64::from(rates.last(kind, app.now())));
+        let rate = format::count(u64::from(rates.of(kind).last(app.now())));
         let rate = format!(" {rate:>4}/s ");
         let after = buffer
             .set_stringn(after, line.y, rate, room, Style::new())
             .0;
         let cells = usize::from((x + each).saturating_sub(after + 1));
-        let spark = sparkline(&rates.series(kind, app.now()), cells);
+        let spark = sparkline(&rates.of(kind).series(app.now()), cells);
         buffer.set_stringn(after, line.y, spark, cells, style);
     }
 }
