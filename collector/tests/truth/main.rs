@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let args = Arguments::from_args();
+    story::retransmitted();
     let tracer = Tracer::shared();
     if let Err(why) = &tracer {
         eprintln!("the truth suite is skipped: {why}");
