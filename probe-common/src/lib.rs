@@ -18,7 +18,7 @@ pub mod kind {
     pub const FIN: u8 = 3;
     /// The socket reached `CLOSE`, or `TIME_WAIT`, which the kernel traces as `CLOSE`.
     pub const END: u8 = 4;
-    /// The socket was open before the hooks were attached.
+    /// The socket is open, and its opening was not seen.
     pub const SEED: u8 = 5;
     /// The socket was destroyed, and nobody had accepted it: there was no [`ACCEPT`] and there
     /// will be none.
@@ -29,7 +29,7 @@ pub mod kind {
 pub mod flag {
     /// Opened by `connect()` or a relative; else it came out of a listener.
     pub const CLIENT: u16 = 1 << 0;
-    /// The opening was before the hooks were attached.
+    /// The opening was not seen: it was before the hooks were attached, or it was lost.
     pub const BEFORE: u16 = 1 << 1;
     /// Established, and no `accept()` has returned it yet.
     pub const QUEUED: u16 = 1 << 2;
@@ -47,8 +47,13 @@ pub mod flag {
     pub const KERNEL: u16 = 1 << 8;
     /// The socket has ended, and is remembered only because it may yet be accepted.
     pub const ENDED: u16 = 1 << 9;
+    /// The id is made up: the kernel has no cookie of that number.
+    pub const NO_COOKIE: u16 = 1 << 11;
     /// Bytes were still not acknowledged: a time-out was one of retransmission.
     pub const UNACKED: u16 = 1 << 10;
+    /// The [`kind::FIN`](super::kind::FIN) record did not fit into the ring: the
+    /// [`kind::END`](super::kind::END) says what it would have said.
+    pub const FIN_LOST: u16 = 1 << 11;
 }
 
 /// A process as it was at the moment of an event.
@@ -82,7 +87,8 @@ pub struct Record {
     /// The connection's id.
     pub conn: u64,
     /// When the connect began (on [`kind::CONNECT`]) or the socket was established (on
-    /// [`kind::ACCEPT`] and [`kind::NEVER_ACCEPTED`]); 0 is unknown. `CLOCK_MONOTONIC`, nanoseconds.
+    /// [`kind::ACCEPT`] and [`kind::NEVER_ACCEPTED`]); with [`flag::FIN_LOST`], when the FIN was
+    /// sent; 0 is unknown. `CLOCK_MONOTONIC`, nanoseconds.
     pub start_ns: u64,
     /// When the connection was opened; 0 is unknown. `CLOCK_MONOTONIC`, nanoseconds.
     pub opened_ns: u64,
@@ -132,7 +138,8 @@ pub struct Record {
 pub struct Tracked {
     /// The connection's id.
     pub conn: u64,
-    /// When the connect began or the socket was established; 0 is unknown.
+    /// When the connect began or the socket was established; with [`flag::FIN_LOST`], when the FIN
+    /// was sent; 0 is unknown.
     pub start_ns: u64,
     /// When the connection was opened, as user space tells it; 0 is unknown.
     pub opened_ns: u64,
@@ -150,14 +157,17 @@ pub struct Tracked {
 
 /// Where the probes count what they lost: indexes into a per-CPU array.
 pub mod lost {
-    /// The ring was full.
+    /// The ring was full: events that are not said.
     pub const RING: u32 = 0;
-    /// The map of sockets was full.
+    /// The map of sockets was full: events that are not said.
     pub const MAP: u32 = 1;
     /// A socket's end had been missed: its address is another socket's now.
     pub const STALE: u32 = 2;
+    /// Sockets that were found open and not listed, since the ring was full. No loss: whoever looks
+    /// again finds them again.
+    pub const UNLISTED: u32 = 3;
     /// How many counters there are.
-    pub const COUNT: u32 = 3;
+    pub const COUNT: u32 = 4;
 }
 
 /// Declares [`Offsets`] and, beside it, the path of each field in the kernel's types.

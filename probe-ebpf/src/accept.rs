@@ -4,10 +4,10 @@ use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::generated::bpf_get_func_ret;
 use aya_ebpf::macros::{fexit, kretprobe, raw_tracepoint, tracepoint};
 use aya_ebpf::programs::{FExitContext, RawTracePointContext, RetProbeContext, TracePointContext};
-use probe_common::{RingOffsets, Tracked, flag, kind, lost, ring_files};
+use probe_common::{RingOffsets, Tracked, flag, kind, ring_files};
 
 use crate::kernel::{Ptr, constant, follow, offset, read};
-use crate::maps::{SOCKS, count_lost, count_waiting};
+use crate::maps::{SOCKS, count_waiting};
 use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, arg, raw_cookie};
 use crate::task::Current;
@@ -72,7 +72,10 @@ pub fn accept_io_uring(ctx: RawTracePointContext) -> i32 {
     if request.is_null() || layout == ring_files::UNKNOWN {
         // A request that answers many times is not shown, and neither is what it was for. It need
         // not be: what stands for a socket that is known to wait can only be an accept's result.
-        accepted(socket_of(Current::get().file(descriptor)), Certainty::IfItWaits);
+        accepted(
+            socket_of(Current::get().file(descriptor)),
+            Certainty::IfItWaits,
+        );
         if layout != ring_files::UNKNOWN {
             let file = ring_file(ring, layout, res.cast_unsigned());
             accepted(socket_of(file), Certainty::IfItWaits);
@@ -169,21 +172,24 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
         if certainty == Certainty::IfItWaits {
             return 0;
         }
-        // It was in the queue at the start, or has not finished its handshake (TCP Fast Open).
+        // It was in the queue at the start, or did not fit into the map, or has not finished its
+        // handshake (TCP Fast Open).
+        let id = raw_cookie(sk);
         let tracked = Tracked {
-            conn: raw_cookie(sk),
+            conn: id.conn,
             opened_ns: now,
             task: current.identity(),
-            flags: flag::OWNED,
+            flags: flag::OWNED | id.flags,
             state,
             netns: netns(sk),
             ..Tracked::default()
         };
         // Unless it has ended already: then nothing more will be seen of it.
-        if state != CLOSE && SOCKS.insert(&key, &tracked, 0).is_err() {
-            count_lost(lost::MAP);
+        // If it does not fit into the map, nothing is lost either: its ending will be seen.
+        if state != CLOSE {
+            let _ = SOCKS.insert(&key, &tracked, 0);
         }
-        happened.send(sk, &tracked, false);
+        happened.send_event(sk, &tracked);
         return 0;
     };
     // SAFETY: the pointer is into the map. A transition on another CPU may write to other fields.
@@ -196,7 +202,7 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
     tracked.flags = tracked.flags & !(flag::QUEUED | flag::BEFORE) | flag::OWNED;
     tracked.opened_ns = now;
     tracked.task = current.identity();
-    happened.send(sk, tracked, false);
+    happened.send_event(sk, tracked);
     if state == CLOSE && tracked.flags & flag::ENDED != 0 {
         let _ = SOCKS.remove(&key);
         count_waiting(-1);

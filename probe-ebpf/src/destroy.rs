@@ -30,7 +30,7 @@ pub fn destroy_sock(ctx: RawTracePointContext) -> i32 {
             new_state: CLOSE,
             flags: 0,
         };
-        happened.send(sk, tracked, false);
+        happened.send_event(sk, tracked);
         let _ = SOCKS.remove(&key);
         count_waiting(-1);
     }

@@ -25,11 +25,16 @@ pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0
 
 /// Counts one loss.
 pub fn count_lost(what: u32) {
+    count_all_lost(what, 1);
+}
+
+/// Counts so many losses.
+pub fn count_all_lost(what: u32, n: u64) {
     if let Some(counter) = LOST.get_ptr_mut(what) {
         // SAFETY: the pointer is into this CPU's slot of the map, and the verifier has seen the
         // check for null. A softirq may come between load and store and its count be lost, so
         // the addition is atomic.
-        unsafe { atomic_add(counter, 1) };
+        unsafe { atomic_add(counter, n) };
     }
 }
 
@@ -52,12 +57,12 @@ unsafe fn atomic_add(counter: *mut u64, by: u64) {
     unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) counter, in(reg) by) };
 }
 
-/// Writes a record into the ring, or counts it as lost.
+/// Writes a record into the ring; whether it did fit. What is lost with it only the caller knows.
 #[inline(always)]
-pub fn submit(fill: impl FnOnce(&mut Record)) {
+#[must_use]
+pub fn submit(fill: impl FnOnce(&mut Record)) -> bool {
     let Some(mut entry) = RING.reserve::<Record>(0) else {
-        count_lost(lost::RING);
-        return;
+        return false;
     };
     let slot = entry.as_mut_ptr();
     // SAFETY: the reservation is of a record's size. Its bytes are whatever was there before: all
@@ -67,4 +72,5 @@ pub fn submit(fill: impl FnOnce(&mut Record)) {
         fill(&mut *slot);
     }
     entry.submit(0);
+    true
 }

@@ -1,10 +1,10 @@
 //! From a socket to a record.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use probe_common::{Record, Tracked, flag};
+use probe_common::{Record, Tracked, flag, lost};
 
 use crate::kernel::{Ptr, follow, offset, read};
-use crate::maps::submit;
+use crate::maps::{count_lost, submit};
 
 const AF_INET6: u16 = 10;
 /// `enum sock_flags`: the peer's FIN was received.
@@ -30,10 +30,19 @@ pub struct Happened {
 }
 
 impl Happened {
-    /// Sends a record with the socket's addresses, and with its figures where they are final or
-    /// soon will be.
+    /// Sends a record that is one event, or counts that as lost.
     #[inline(always)]
-    pub fn send(&self, sk: Ptr, tracked: &Tracked, with_figures: bool) {
+    pub fn send_event(&self, sk: Ptr, tracked: &Tracked) {
+        if !self.send(sk, tracked, false) {
+            count_lost(lost::RING);
+        }
+    }
+
+    /// Sends a record with the socket's addresses, and with its figures where they are final or
+    /// soon will be; whether it did fit into the ring.
+    #[inline(always)]
+    #[must_use]
+    pub fn send(&self, sk: Ptr, tracked: &Tracked, with_figures: bool) -> bool {
         submit(|record| {
             record.ts_ns = self.ts_ns;
             record.kind = self.kind;
@@ -49,7 +58,7 @@ impl Happened {
             if with_figures {
                 figures(sk, record);
             }
-        });
+        })
     }
 }
 

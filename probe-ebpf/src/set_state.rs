@@ -14,10 +14,11 @@ use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
 use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, offset, read};
-use crate::maps::{SOCKS, count_lost, count_waiting};
+use crate::maps::{SOCKS, count_all_lost, count_lost, count_waiting};
 use crate::record::{Happened, is_orphan, netns, now_ns};
 use crate::task::Current;
 
+const BPF_NOEXIST: u64 = 1;
 const IPPROTO_TCP: u16 = 6;
 /// `sk_shutdown`: closed for receiving and for sending.
 const SHUTDOWN_MASK: u8 = 3;
@@ -76,18 +77,30 @@ enum Copy {
 
 /// The socket's cookie, made now if nobody has asked for it: what `sock_diag` shows too.
 #[inline(always)]
-fn btf_cookie(sk: Ptr) -> u64 {
-    // SAFETY: a pointer that the verifier knows as a socket's.
-    unsafe { bpf_get_socket_cookie(sk.cast_mut().cast()) }
+fn btf_cookie(sk: Ptr) -> Id {
+    Id {
+        // SAFETY: a pointer that the verifier knows as a socket's.
+        conn: unsafe { bpf_get_socket_cookie(sk.cast_mut().cast()) },
+        flags: 0,
+    }
+}
+
+/// A connection's id, and [`flag::NO_COOKIE`] if it is none of the kernel's.
+pub struct Id {
+    pub conn: u64,
+    pub flags: u16,
 }
 
 /// Without the type information the helper can't be called: the cookie if there is one, else a
 /// number that no cookie reaches.
 #[inline(always)]
-pub fn raw_cookie(sk: Ptr) -> u64 {
+pub fn raw_cookie(sk: Ptr) -> Id {
     match read(sk, offset!(cookie)) {
-        0 => now_ns() | 1 << 63,
-        cookie => cookie,
+        0 => Id {
+            conn: now_ns() | 1 << 63,
+            flags: flag::NO_COOKIE,
+        },
+        conn => Id { conn, flags: 0 },
     }
 }
 
@@ -99,7 +112,7 @@ fn again(cookie: u64, now_ns: u64) -> u64 {
 }
 
 #[inline(always)]
-fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> u64) -> i32 {
+fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> Id) -> i32 {
     let (old, new) = (old as u8, new as u8);
     // `tcp_close()` after `shutdown()` sets FIN_WAIT1 and the like once more: the FIN is another
     // call's, and often another process's.
@@ -130,8 +143,7 @@ fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> u64) ->
         }
         // A new child at the address of a socket whose end was missed.
         if old == SYN_RECV {
-            let _ = SOCKS.remove(&key);
-            count_lost(lost::STALE);
+            forget_stale(key, tracked);
             unknown(sk, key, old, new, copy, cookie);
             return 0;
         }
@@ -148,7 +160,7 @@ fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> u64) ->
 
 /// CLOSE -> SYN_SENT: in the process that called `connect()`, or for which the kernel does.
 #[inline(always)]
-fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> u64) {
+fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> Id) {
     let current = Current::get();
     let now = now_ns();
     let known: u64 = read(sk, offset!(cookie));
@@ -157,51 +169,74 @@ fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> u64) {
     } else {
         flag::OWNED
     };
+    let id = if known == 0 {
+        cookie()
+    } else {
+        Id {
+            conn: again(known, now),
+            flags: 0,
+        }
+    };
     let tracked = Tracked {
-        conn: if known == 0 {
-            cookie()
-        } else {
-            again(known, now)
-        },
+        conn: id.conn,
         start_ns: now,
         task: current.identity(),
-        flags: flag::CLIENT | owner,
+        flags: flag::CLIENT | owner | id.flags,
         state: SYN_SENT,
         netns: netns(sk),
         ..Tracked::default()
     };
-    remember(key, &tracked);
+    if SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_ok() {
+        return;
+    }
+    if let Some(earlier) = SOCKS.get_ptr(&key) {
+        // SAFETY: the pointer is into the map.
+        forget_stale(key, unsafe { &*earlier });
+    }
+    if SOCKS.insert(&key, &tracked, 0).is_err() {
+        count_lost(lost::MAP);
+    }
+}
+
+/// Another socket is at this address now: the end of the earlier one was missed.
+#[inline(always)]
+fn forget_stale(key: u64, earlier: &Tracked) {
+    count_lost(lost::STALE);
+    if earlier.flags & flag::ENDED != 0 {
+        count_waiting(-1);
+    }
+    let _ = SOCKS.remove(&key);
 }
 
 /// A transition of a socket that is not in the map.
 #[inline(always)]
-fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce() -> u64) {
+fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce() -> Id) {
     match (old, new) {
         // The child of a listener: now it waits for `accept()`.
         (SYN_RECV, ESTABLISHED) => {
             let now = now_ns();
+            let id = cookie();
             let tracked = Tracked {
-                conn: cookie(),
+                conn: id.conn,
                 start_ns: now,
                 opened_ns: now,
-                flags: flag::QUEUED,
+                flags: flag::QUEUED | id.flags,
                 state: new,
                 netns: netns(sk),
                 ..Tracked::default()
             };
-            // The second copy tries again what the first could not: it alone counts the failure.
-            if SOCKS.insert(&key, &tracked, 0).is_err() && copy == Copy::Second {
-                count_lost(lost::MAP);
-            }
+            // If it does not fit, nothing is lost yet: that it is accepted will be seen.
+            let _ = SOCKS.insert(&key, &tracked, 0);
         }
         // Never established, and not ours: a connect or a handshake from before the start.
         (SYN_SENT | SYN_RECV, _) => {}
         // From before the start, and not found by the snapshot; or it did not fit into the map.
         // The second copy comes here after each CLOSE that the first has dealt with.
         _ if copy == Copy::First => {
+            let id = cookie();
             let mut tracked = Tracked {
-                conn: cookie(),
-                flags: flag::BEFORE | still_queued(sk, old),
+                conn: id.conn,
+                flags: flag::BEFORE | still_queued(sk, old) | id.flags,
                 state: new,
                 netns: netns(sk),
                 ..Tracked::default()
@@ -209,17 +244,29 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
             match new {
                 FIN_WAIT1 | LAST_ACK => {
                     fin(sk, &mut tracked, old, new);
-                    remember(key, &tracked);
+                    let forgotten = SOCKS.insert(&key, &tracked, 0).is_err();
+                    // Then its END will not know either.
+                    if forgotten && tracked.flags & flag::FIN_LOST != 0 {
+                        count_lost(lost::RING);
+                    }
                 }
-                CLOSE => end(sk, &mut tracked, old),
-                _ => remember(key, &tracked),
+                CLOSE => {
+                    if !matches!(old, ESTABLISHED | CLOSE_WAIT) {
+                        tracked.flags |= flag::FIN_SENT;
+                    }
+                    end(sk, &mut tracked, old);
+                }
+                // Whoever closes it will be seen all the same.
+                _ => {
+                    let _ = SOCKS.insert(&key, &tracked, 0);
+                }
             }
         }
         _ => {}
     }
 }
 
-/// Whether a socket from before the start, whose opening was not seen, waits in an accept queue.
+/// Whether a socket that is not remembered waits in an accept queue.
 #[inline(always)]
 fn still_queued(sk: Ptr, old: u8) -> u16 {
     let open = matches!(old, ESTABLISHED | CLOSE_WAIT);
@@ -227,13 +274,6 @@ fn still_queued(sk: Ptr, old: u8) -> u16 {
         flag::QUEUED
     } else {
         0
-    }
-}
-
-#[inline(always)]
-fn remember(key: u64, tracked: &Tracked) {
-    if SOCKS.insert(&key, tracked, 0).is_err() {
-        count_lost(lost::MAP);
     }
 }
 
@@ -255,7 +295,7 @@ fn established(sk: Ptr, tracked: &mut Tracked, old: u8) {
         new_state: ESTABLISHED,
         flags: 0,
     };
-    happened.send(sk, tracked, false);
+    happened.send_event(sk, tracked);
 }
 
 /// The FIN is about to be sent by a call of the current process.
@@ -272,7 +312,10 @@ fn fin(sk: Ptr, tracked: &mut Tracked, old: u8, new: u8) {
         new_state: new,
         flags: 0,
     };
-    happened.send(sk, tracked, true);
+    if !happened.send(sk, tracked, true) {
+        tracked.start_ns = happened.ts_ns;
+        tracked.flags |= flag::FIN_LOST;
+    }
 }
 
 /// Makes the current task the one that an ending is credited to. A worker of the kernel's closes
@@ -306,7 +349,7 @@ fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
                     new_state: CLOSE,
                     flags: 0,
                 };
-                happened.send(sk, tracked, false);
+                happened.send_event(sk, tracked);
             }
         }
         _ => end(sk, tracked, old),
@@ -353,5 +396,20 @@ fn end(sk: Ptr, tracked: &mut Tracked, old: u8) {
         new_state: CLOSE,
         flags,
     };
-    happened.send(sk, tracked, true);
+    if !happened.send(sk, tracked, true) {
+        count_all_lost(lost::RING, events_of_end(tracked));
+    }
+}
+
+/// How many events are not said when the record of an END is lost.
+#[inline(always)]
+fn events_of_end(tracked: &Tracked) -> u64 {
+    let has = |flag| tracked.flags & flag != 0;
+    if has(flag::FIN_SENT) && !has(flag::FIN_LOST) {
+        // A FIN that closed both ways is an ending without this. What is not remembered and not
+        // known to be somebody's had its FIN before the start.
+        return u64::from(!has(flag::BOTH_WAYS) && has(flag::OWNED));
+    }
+    let opening = has(flag::QUEUED) && tracked.opened_ns != 0;
+    1 + u64::from(opening)
 }

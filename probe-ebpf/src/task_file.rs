@@ -68,10 +68,9 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         tracked.flags = flag::CLIENT | flag::OWNED;
     }
     // A socket that the other hooks have seen meanwhile keeps what they know.
-    match SOCKS.insert(&key, &tracked, BPF_NOEXIST) {
-        Ok(()) => {}
-        Err(-17) => return 0,
-        Err(_) => count_lost(lost::MAP),
+    // One that does not fit into the map stays without an owner, and would be found each time.
+    if SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_err() {
+        return 0;
     }
     // It may have closed between the first look and the map: then nobody else removes it.
     if read::<u8>(sk, offset!(state)) == CLOSE {
@@ -85,6 +84,9 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         new_state: state,
         flags: flag::BEFORE,
     };
-    happened.send(sk, &tracked, true);
+    if !happened.send(sk, &tracked, true) {
+        let _ = SOCKS.remove(&key);
+        count_lost(lost::UNLISTED);
+    }
     0
 }

@@ -25,6 +25,8 @@ pub(crate) enum Does {
     Columns,
     /// Writes rows to a file.
     Export,
+    /// Writes what comes from now on to a file.
+    Record,
     /// Sets the theme.
     Theme,
     /// Shows the help.
@@ -39,7 +41,7 @@ const fn command(name: &'static str, does: Does, help: &'static str) -> Command 
 
 /// All commands.
 #[rustfmt::skip] // A table.
-pub(crate) const COMMANDS: [Command; 10] = [
+pub(crate) const COMMANDS: [Command; 11] = [
     command("ns", Does::Term(Key::Namespace), "NAME: only this namespace"),
     command("pod", Does::Term(Key::Pod), "NAME: only this pod"),
     command("node", Does::Term(Key::Node), "NAME: only this node"),
@@ -47,6 +49,7 @@ pub(crate) const COMMANDS: [Command; 10] = [
     command("sort", Does::Sort, "COLUMN; again, the other way"),
     command("cols", Does::Columns, "LIST, or default, or save"),
     command("export", Does::Export, "FORMAT FILE: write rows"),
+    command("record", Does::Record, "FILE: keep what comes now"),
     command("theme", Does::Theme, "NAME: other colours"),
     command("help", Does::Help, "this help"),
     command("q", Does::Quit, "quit"),
@@ -67,11 +70,11 @@ pub(crate) fn parse(line: &str) -> Result<(&'static Command, &str), String> {
         return Ok((command, argument.trim()));
     }
     let what = match name {
-        "" => "a command is missing".to_owned(),
-        name => format!("there is no command `{name}`"),
+        "" => "name a command".to_owned(),
+        name => format!("no command `{name}`"),
     };
     let names = COMMANDS.each_ref().map(|command| command.name).join(" ");
-    Err(format!("{what}: there are {names}"))
+    Err(format!("{what}: {names}"))
 }
 
 /// The format and the name of a file, as `:export` takes them.
@@ -106,9 +109,9 @@ mod tests {
         assert_eq!((command.name, argument), ("ns", "shop"));
         assert_eq!(
             parse("nx shop").unwrap_err(),
-            "there is no command `nx`: there are ns pod node filter sort cols export theme help q"
+            "no command `nx`: ns pod node filter sort cols export record theme help q"
         );
-        assert!(parse("").unwrap_err().starts_with("a command is missing"));
+        assert!(parse("").unwrap_err().starts_with("name a command: ns pod"));
     }
 
     #[test]

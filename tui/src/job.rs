@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use collector::identity::process::Living;
+use collector::model::Hello;
 
 use crate::app::Wanted;
 use crate::export::{Export, Outcome};
@@ -25,6 +26,8 @@ pub(crate) enum Job {
         view: &'static str,
         columns: Vec<String>,
     },
+    /// Write all that comes from now on to a file, which begins with these greetings.
+    Record { path: PathBuf, hellos: Vec<Hello> },
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
     /// Look a process up. On another thread: `/proc` may let one wait.
@@ -36,6 +39,7 @@ pub(crate) enum Job {
 pub(crate) enum Saved {
     History,
     Columns,
+    Recording,
 }
 
 /// What became of it.

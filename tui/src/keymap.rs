@@ -87,6 +87,10 @@ pub(crate) enum When {
     Closable,
     /// A prompt is open.
     Prompt,
+    /// The prompt that is open is for a filter or a command.
+    Text,
+    /// The prompt for this is open.
+    At(Asks),
     /// A question is to be answered.
     Asked,
 }
@@ -98,6 +102,10 @@ pub(crate) enum Asks {
     Command,
     Export,
     Pick,
+}
+
+impl Asks {
+    pub(crate) const ALL: [Self; 4] = [Self::Filter, Self::Command, Self::Export, Self::Pick];
 }
 
 /// One line of the table.
@@ -143,7 +151,7 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
         Suspend, Toggle, Unmark,
     };
     use EventType::{Accept, Close, Connect, Unknown};
-    use When::{Always, Asked, Closable, Prompt, Rows};
+    use When::{Always, Asked, At, Closable, Prompt, Rows, Text};
     [
         (
             "Moving",
@@ -342,10 +350,17 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                 bind(
                     &[&[key(KeyCode::Tab)]],
                     Complete { forth: true },
-                    Prompt,
-                    "complete; a file's format",
+                    Text,
+                    "complete; again, the next",
                 )
                 .footer("complete"),
+                bind(
+                    &[&[key(KeyCode::Tab)]],
+                    Complete { forth: true },
+                    At(Asks::Export),
+                    "export: another format",
+                )
+                .footer("format"),
                 bind(
                     &[&[key(KeyCode::BackTab)]],
                     Complete { forth: false },
@@ -355,16 +370,30 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                 bind(
                     &[&[key(KeyCode::Up)], &[ctrl('p')]],
                     Recall { older: true },
-                    Prompt,
-                    "typed before; up in a list",
+                    Text,
+                    "what was typed before",
                 )
                 .footer("before"),
                 bind(
                     &[&[key(KeyCode::Down)], &[ctrl('n')]],
                     Recall { older: false },
-                    Prompt,
-                    "typed after; down in a list",
+                    Text,
+                    "what was typed after that",
                 ),
+                bind(
+                    &[&[key(KeyCode::Up)], &[ctrl('p')]],
+                    Recall { older: true },
+                    At(Asks::Pick),
+                    "list: up",
+                )
+                .footer("up"),
+                bind(
+                    &[&[key(KeyCode::Down)], &[ctrl('n')]],
+                    Recall { older: false },
+                    At(Asks::Pick),
+                    "list: down",
+                )
+                .footer("down"),
                 bind(&[&[ch('y')]], Answer { yes: true }, Asked, "yes").footer("yes"),
                 bind(
                     &[&[ch('n')], &[key(KeyCode::Esc)]],
@@ -462,6 +491,8 @@ impl Mode {
             When::Asked => self.asked,
             _ if self.asked => false,
             When::Prompt => self.prompt.is_some(),
+            When::Text => matches!(self.prompt, Some(Asks::Filter | Asks::Command)),
+            When::At(asks) => self.prompt == Some(asks),
             _ if self.prompt.is_some() => false,
             When::Always => true,
             When::Rows => !self.covered,

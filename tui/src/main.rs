@@ -4,6 +4,7 @@
 //! is either the screen or text on stdout.
 
 mod action;
+mod agent;
 mod app;
 mod check;
 mod cli;
@@ -12,6 +13,7 @@ mod columns;
 mod commands;
 mod complete;
 mod config;
+mod deploy;
 mod detail;
 mod export;
 mod format;
@@ -62,11 +64,16 @@ async fn main() -> ExitCode {
 async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
     files.log.as_deref().map(log::start).transpose()?;
     let (source, view) = match job {
+        Job::Agent(options, probes) => return agent::run(options, &probes).await,
+        Job::K8s(command) => return deploy::run(command).await,
         Job::Check => return check::run(),
         Job::Completions(shell) => return manual::completions(shell),
         Job::Man => return manual::page(),
         Job::Watch(source, view) => (source, view),
     };
+    let mut view = view;
+    let access = sources::open(&source, &mut view).await?;
+    let access = access.as_ref();
     let filter = view.filter().unwrap_or_else(|error| error.exit());
     let format = view.format(std::io::stdout().is_terminal());
     let stop = Stop::default();
@@ -74,12 +81,12 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let config = Config::load(files.config.as_deref())?;
         let settings = settings::settings(&source, &view, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
-        (run::run(updates, settings).await?, recorded)
+        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
+        (run::run(updates, &stop, settings).await?, recorded)
     } else {
-        let options = headless::Options::new(&view, format, filter);
+        let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use collector::identity::process;
 use collector::model::Timestamp;
-use collector::source::Updates;
+use collector::record::Recording;
+use collector::source::{Stop, Updates};
 use crossterm::event::EventStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -31,7 +32,11 @@ const STOPPED: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// If the source fails before it began, or the terminal cannot be used.
-pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    mut updates: Updates,
+    stop: &Stop,
+    settings: Settings,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let woken = signal(SignalKind::from_raw(libc::SIGCONT));
     let mut woken = woken.context("cannot listen to signals")?;
@@ -46,6 +51,7 @@ pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Res
         pace: Pace::default(),
         suspended: None,
         tell,
+        recording: None,
     };
     let mut input = EventStream::new();
     let mut second = interval(Duration::from_secs(1));
@@ -94,6 +100,11 @@ pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Res
         if screen.take(action, cause)? == Effect::Quit {
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(recording) = screen.recording.take() {
+            // That it fails is told among the states of the nodes.
+            let (tee, _) = recording.tee(updates, stop.clone())?;
+            updates = tee;
+        }
         // Not a screen that says why it is empty: what is to be done about it is to be read, and
         // done, in the shell.
         if let Some(why) = screen.app.stillborn() {
@@ -111,6 +122,8 @@ struct Screen {
     suspended: Option<Instant>,
     /// Where those who work elsewhere tell what they have done.
     tell: mpsc::UnboundedSender<Done>,
+    /// What comes is to be written to this.
+    recording: Option<Recording>,
 }
 
 impl Screen {
@@ -162,6 +175,14 @@ impl Screen {
             } => self.save(Saved::Columns, path, move |path| {
                 config::set_columns(path, view, &columns)
             }),
+            Job::Record { path, hellos } => {
+                let result = Recording::create(&path).map(|recording| {
+                    self.recording = Some(recording.after(hellos));
+                    path.display().to_string()
+                });
+                let result = result.map_err(|error| error.to_string());
+                let _ = self.tell.send(Done::Saved(Saved::Recording, result));
+            }
             Job::Copy(text) => self.term.copy(&text)?,
         }
         Ok(())

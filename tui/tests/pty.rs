@@ -276,7 +276,8 @@ fn a_shell_suspends_it_and_brings_it_back() {
     terminal.keys("?");
     terminal.wait_for("Moving");
     terminal.keys("q");
-    terminal.wait("shell", |t| !t.screen.screen().alternate_screen());
+    // What is typed before the shell has the terminal again comes to nothing.
+    terminal.wait("shell", |t| t.text().matches("shell>").count() == 3);
     terminal.keys("exit 7\r");
     assert_eq!(terminal.end().exit_code(), 7);
 }
@@ -333,17 +334,30 @@ fn rows_are_marked_written_and_copied() {
 
 #[test]
 fn commands_work_and_a_wrong_one_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let recording = dir.path().join("session.ndjson");
     let mut terminal = Terminal::tcpscope(&[]);
     terminal.wait_for("q quit");
     terminal.keys(":fly\r");
-    terminal.wait_for("there is no command `fly`");
+    terminal.wait_for("no command `fly`: ns pod");
     terminal.keys("\x15fil\t port:\x15");
     terminal.keys("cols time,uid,dport\r");
     terminal.wait_for("UID DPORT");
     terminal.keys("p");
     terminal.wait_for("no pods on this host");
+    terminal.keys(&format!(":record {}\r", recording.display()));
+    terminal.wait_for("recording to ");
     terminal.keys(":q\r");
     assert_eq!(terminal.end().exit_code(), 0);
+    let text = std::fs::read_to_string(&recording).unwrap();
+    assert!(text.starts_with("{\"t\":\"hello\""), "{text}");
+    assert!(
+        text.trim_end()
+            .lines()
+            .last()
+            .unwrap()
+            .starts_with("{\"t\":\"bye\"")
+    );
 }
 
 #[test]

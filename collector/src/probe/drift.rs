@@ -15,9 +15,6 @@ use rustc_hash::FxHashSet;
 use crate::model::ConnId;
 use crate::sock_diag;
 
-/// The time between two looks.
-const EVERY: Duration = Duration::from_secs(30);
-
 /// The probes' map of sockets: by address, what is remembered.
 pub(super) type Sockets = HashMap<MapData, u64, [u8; size_of::<Tracked>()]>;
 
@@ -28,7 +25,7 @@ pub struct DriftCheck {
 }
 
 impl DriftCheck {
-    pub(super) fn start(sockets: Sockets) -> std::io::Result<Self> {
+    pub(super) fn start(sockets: Sockets, every: Duration) -> std::io::Result<Self> {
         let found = Arc::new(AtomicU64::new(0));
         let (stop, stopped) = mpsc::channel();
         let mut looks = Looks {
@@ -39,7 +36,7 @@ impl DriftCheck {
         std::thread::Builder::new()
             .name("drift".into())
             .spawn(move || {
-                while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(EVERY) {
+                while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(every) {
                     match looks.again() {
                         Ok(n) => {
                             total.fetch_add(n, Ordering::Relaxed);
@@ -77,12 +74,19 @@ impl Looks {
         let listed = Listed::now()?;
         let suspects = suspects(&remembered, &listed);
         let ended: Vec<_> = suspects.intersection(&self.suspects).copied().collect();
-        for (key, _) in &ended {
-            // Gone meanwhile is as good.
-            let _ = self.sockets.remove(key);
+        let mut forgotten = 0;
+        for (key, conn) in ended {
+            forgotten += u64::from(self.forget(key, conn));
         }
         self.suspects = suspects;
-        Ok(ended.len() as u64)
+        Ok(forgotten)
+    }
+
+    /// Forgets a socket, unless its address is another one's by now: then the probes have noticed.
+    fn forget(&mut self, key: u64, conn: u64) -> bool {
+        let entry = self.sockets.get(&key, 0);
+        entry.is_ok_and(|bytes| Tracked::from_bytes(&bytes).conn == conn)
+            && self.sockets.remove(&key).is_ok()
     }
 }
 
@@ -96,7 +100,7 @@ struct Listed {
 impl Listed {
     fn now() -> Result<Self, sock_diag::Error> {
         let all = sock_diag::dump_all_netns()?;
-        let netns = all.sockets.iter().map(|(netns, _)| *netns).collect();
+        let netns = all.asked.iter().copied().collect();
         let cookies = all
             .sockets
             .iter()
@@ -109,8 +113,8 @@ impl Listed {
 fn suspects(remembered: &[(u64, Tracked)], listed: &Listed) -> FxHashSet<(u64, u64)> {
     remembered
         .iter()
-        // What waits to be accepted after its end is in no list.
-        .filter(|(_, socket)| socket.flags & flag::ENDED == 0)
+        // What waits to be accepted after its end is in no list, and an id that was made up neither.
+        .filter(|(_, socket)| socket.flags & (flag::ENDED | flag::NO_COOKIE) == 0)
         .filter(|(_, socket)| listed.netns.contains(&socket.netns))
         .filter(|(_, socket)| !listed.cookies.contains(&ConnId(socket.conn).cookie()))
         .map(|(key, socket)| (*key, socket.conn))
@@ -123,7 +127,7 @@ mod tests {
 
     fn remembered(conn: u64, flags: u16) -> (u64, Tracked) {
         (
-            conn << 8,
+            (conn & 0xffff) << 8,
             Tracked {
                 conn,
                 flags,
@@ -158,8 +162,13 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_was_made_up_is_in_no_list() {
+        assert!(suspects(&[remembered(1, flag::NO_COOKIE)], &listed(&[], &[1])).is_empty());
+    }
+
+    #[test]
     fn a_repeated_connect_is_known_by_its_cookie() {
-        let again = remembered(0xabcd << ConnId::COOKIE_BITS | 5, 0);
+        let again = remembered(0x7bcd << ConnId::COOKIE_BITS | 5, 0);
         assert!(suspects(&[again], &listed(&[5], &[1])).is_empty());
     }
 }

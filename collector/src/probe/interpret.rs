@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use nonmax::NonMaxU64;
 use probe_common::{Record, flag, kind};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::row::{elapsed_us, endpoints, event, family, figures, is_sane};
 use super::clock::Clock;
@@ -47,6 +47,10 @@ pub struct Interpreter {
     listed: u64,
     /// Records that made no sense.
     malformed: u64,
+    /// What was open when the hooks were attached, if that was listed.
+    open_at_start: Option<FxHashSet<u64>>,
+    /// Openings that nothing will say any more.
+    unopened: u64,
 }
 
 /// Where events go, and what they need on the way.
@@ -127,6 +131,26 @@ impl Interpreter {
         std::mem::take(&mut self.listed)
     }
 
+    /// These and no others were open when the hooks were attached. Until this is told, whatever has
+    /// no opening is taken for one of them.
+    pub fn started_with(&mut self, open: impl IntoIterator<Item = ConnId>) {
+        self.open_at_start = Some(open.into_iter().map(|conn| conn.0).collect());
+    }
+
+    /// How many openings were missed since the last call, of connections that did not fit into the
+    /// probes' map and that nobody accepted.
+    pub fn take_unopened(&mut self) -> u64 {
+        std::mem::take(&mut self.unopened)
+    }
+
+    /// Connections of [`Self::half_closed`] that are gone, although nothing said so: their last
+    /// records were lost, and with them who ended them.
+    pub fn gone(&mut self, conns: impl IntoIterator<Item = ConnId>) {
+        for conn in conns {
+            self.held.remove(&conn.0);
+        }
+    }
+
     /// How many records made no sense since the last call.
     pub fn take_malformed(&mut self) -> u64 {
         std::mem::take(&mut self.malformed)
@@ -151,6 +175,7 @@ impl Interpreter {
             kind::SEED => {
                 let mut row = event(&record, EventType::Unknown, Phase::Open, out);
                 (row.kind, row.phase) = (None, None);
+                row.before &= self.was_open(record.conn);
                 row.state = TcpState::from_kernel(record.old_state);
                 self.listed += 1;
                 out.events.push(row);
@@ -196,7 +221,10 @@ impl Interpreter {
 
     /// The socket is gone, and its figures are final.
     fn end(&mut self, record: &Record, out: &mut Output<'_>) {
-        if record.flags & flag::FIN_SENT != 0 {
+        if record.flags & flag::FIN_LOST != 0 {
+            self.fin(fin_of(record), out);
+        }
+        if record.flags & (flag::FIN_SENT | flag::FIN_LOST) != 0 {
             return self.end_after_fin(record, out);
         }
         let queued = record.flags & flag::QUEUED != 0;
@@ -238,6 +266,7 @@ impl Interpreter {
     /// that somebody had accepted by a call that no hook sees.
     fn accept_unseen(&mut self, record: &Record, out: &mut Output<'_>) {
         if record.start_ns == 0 {
+            self.unopened += u64::from(!self.was_open(record.conn));
             return;
         }
         let opening = Record {
@@ -261,7 +290,17 @@ impl Interpreter {
     fn send(&mut self, mut event: Event, out: &mut Output<'_>) {
         self.seq += 1;
         event.seq = NonMaxU64::new(self.seq);
+        event.before &= self.was_open(event.conn.0);
+        if let Some(open) = &mut self.open_at_start {
+            open.remove(&event.conn.0);
+        }
         out.events.push(event);
+    }
+
+    /// Whether a connection whose opening was not seen was open when the hooks were attached.
+    fn was_open(&self, conn: u64) -> bool {
+        let open = self.open_at_start.as_ref();
+        open.is_none_or(|open| open.contains(&conn))
     }
 }
 
@@ -291,6 +330,24 @@ impl HalfClosed {
             local,
             remote,
         }
+    }
+}
+
+/// What the record of the FIN would have said, had it fit into the ring.
+fn fin_of(end: &Record) -> Record {
+    // Only from CLOSE_WAIT does a FIN lead there.
+    let peer_closed = TcpState::from_kernel(end.old_state) == Some(TcpState::LastAck);
+    let old_state = if peer_closed {
+        TcpState::CloseWait
+    } else {
+        TcpState::Established
+    };
+    Record {
+        kind: kind::FIN,
+        ts_ns: end.start_ns,
+        start_ns: end.opened_ns,
+        old_state: old_state as u8,
+        ..*end
     }
 }
 

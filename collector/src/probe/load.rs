@@ -2,19 +2,21 @@
 
 use std::error::Error;
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
-use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Iter;
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
-use probe_common::{Offsets, RingOffsets, lost, ring_files};
+use probe_common::{Offsets, RingOffsets, Tracked, lost, ring_files};
 
 use super::btf::{self, Btf, BtfError};
 use super::drift::DriftCheck;
 use super::hooks::{self, program};
 use super::prebuilt;
 use super::ring::Ring;
-use crate::model::HookKind;
+use crate::model::{ConnId, HookKind};
 
 /// How the probes are loaded.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Options {
     pub accept_hook: Option<HookKind>,
     /// How many sockets are remembered at the most.
     pub max_sockets: u32,
+    /// The time between two comparisons of what is remembered with what the kernel lists.
+    pub look_every: Duration,
 }
 
 impl Default for Options {
@@ -33,9 +37,13 @@ impl Default for Options {
             buffer: 16 << 20,
             accept_hook: None,
             max_sockets: 262_144,
+            look_every: Duration::from_secs(30),
         }
     }
 }
+
+/// The probes' map of sockets.
+const SOCKETS: &str = "SOCKS";
 
 /// Why the probes could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +70,7 @@ pub enum ProbeError {
 /// whatever way.
 pub struct Probes {
     ebpf: Ebpf,
+    look_every: Duration,
     lost: PerCpuArray<MapData, u64>,
     lost_seen: [u64; lost::COUNT as usize],
     /// What the kernel says of the programs that have no second copy.
@@ -96,7 +105,7 @@ impl Probes {
             .override_global("RING_OFFSETS", &ring_offsets[..], true)
             .override_global("MPTCP_FIRST", &mptcp_first, true)
             .map_max_entries("RING", options.buffer)
-            .map_max_entries("SOCKS", options.max_sockets)
+            .map_max_entries(SOCKETS, options.max_sockets)
             .load(&object)
             .map_err(|e| explain(&e))?;
         let lost = take_map(&mut ebpf, "LOST")?;
@@ -104,6 +113,7 @@ impl Probes {
         let seed = hooks::load_seed(&mut ebpf, &btf);
         let accept_hook = hooks::attach_all(&mut ebpf, &btf, options.accept_hook)?;
         Ok(Self {
+            look_every: options.look_every,
             lost,
             lost_seen: Default::default(),
             skipped: hooks::open_fdinfo(&ebpf),
@@ -129,13 +139,35 @@ impl Probes {
         Ring::new(map).map_err(|e| ProbeError::Load(e.to_string()))
     }
 
-    /// Starts to look for sockets that ended unseen; once.
+    /// Starts to look for sockets that ended unseen.
     ///
     /// # Errors
-    /// If it was started before, or there can be no thread.
-    pub fn check_drift(&mut self) -> Result<DriftCheck, ProbeError> {
-        DriftCheck::start(take_map(&mut self.ebpf, "SOCKS")?)
-            .map_err(|e| ProbeError::Load(e.to_string()))
+    /// If there can be no further descriptor, or no thread.
+    pub fn check_drift(&self) -> Result<DriftCheck, ProbeError> {
+        let failed = |e: &dyn Error| ProbeError::Load(chain(e));
+        let Some(Map::HashMap(map)) = self.ebpf.map(SOCKETS) else {
+            return Err(no_map(SOCKETS));
+        };
+        // The thread has a way of its own to the map.
+        let fd = map.fd().as_fd().try_clone_to_owned();
+        let map = MapData::from_fd(fd.map_err(|e| failed(&e))?).map_err(|e| failed(&e))?;
+        let sockets = HashMap::try_from(Map::HashMap(map)).map_err(|e| failed(&e))?;
+        DriftCheck::start(sockets, self.look_every).map_err(|e| failed(&e))
+    }
+
+    /// The connections that the probes remember: all that were opened since they were attached,
+    /// and those that [`Self::seed`] found, as far as they are not over and did fit.
+    #[must_use]
+    pub fn remembered(&self) -> Vec<ConnId> {
+        let sockets = self.ebpf.map(SOCKETS).map(HashMap::try_from);
+        let Some(Ok(sockets)) = sockets else {
+            return Vec::new();
+        };
+        let sockets: HashMap<&MapData, u64, [u8; size_of::<Tracked>()]> = sockets;
+        let entries = sockets.iter().filter_map(Result::ok);
+        entries
+            .map(|(_, bytes)| ConnId(Tracked::from_bytes(&bytes).conn))
+            .collect()
     }
 
     /// Lists the sockets that processes hold now, as records in the ring, and remembers their
@@ -159,17 +191,16 @@ impl Probes {
         })
     }
 
-    /// What the probes lost since the last call, by the indexes of [`lost`].
-    pub fn take_lost(&mut self) -> [u64; lost::COUNT as usize] {
-        let mut new = [0; lost::COUNT as usize];
-        for (index, (new, seen)) in (0..).zip(new.iter_mut().zip(&mut self.lost_seen)) {
-            let Ok(per_cpu) = self.lost.get(&index, 0) else {
-                continue;
-            };
-            let total = per_cpu.iter().sum();
-            *new = total - std::mem::replace(seen, total);
-        }
-        new
+    /// How much the probes lost since the last call, of one of the kinds of [`lost`].
+    pub fn take_lost(&mut self, kind: u32) -> u64 {
+        let Some(seen) = self.lost_seen.get_mut(kind as usize) else {
+            return 0;
+        };
+        let Ok(per_cpu) = self.lost.get(&kind, 0) else {
+            return 0;
+        };
+        let total = per_cpu.iter().sum();
+        total - std::mem::replace(seen, total)
     }
 
     /// How many calls the kernel has skipped since the last time, of programs that have no second
@@ -247,9 +278,13 @@ fn take_map<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
     name: &str,
 ) -> Result<M, ProbeError> {
     let map = ebpf.take_map(name);
-    let map = map.ok_or_else(|| ProbeError::Load(format!("the object has no map `{name}`")))?;
+    let map = map.ok_or_else(|| no_map(name))?;
     map.try_into()
         .map_err(|e: aya::maps::MapError| ProbeError::Load(e.to_string()))
+}
+
+fn no_map(name: &str) -> ProbeError {
+    ProbeError::Load(format!("the object has no map `{name}`"))
 }
 
 /// A missing privilege shows first where the maps are created.

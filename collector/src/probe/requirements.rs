@@ -102,6 +102,7 @@ impl Requirements {
                 buffer: 1 << 16,
                 accept_hook: Some(hook),
                 max_sockets: 1024,
+                ..Options::default()
             };
             (hook, Probes::attach(&options).map(drop))
         });

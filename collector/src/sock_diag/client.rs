@@ -212,6 +212,8 @@ pub fn dump(family: Family) -> Result<Vec<Socket>, Error> {
 pub struct AllNetns {
     /// Each socket with the inode number of its network namespace.
     pub sockets: Vec<(u32, Socket)>,
+    /// The inode numbers of the namespaces that were asked, also of those without a socket.
+    pub asked: Vec<u32>,
     /// Namespaces that were found but not entered: without `CAP_SYS_ADMIN`, all but the own one.
     pub skipped: usize,
 }
@@ -239,6 +241,7 @@ pub fn dump_all_netns() -> Result<AllNetns, Error> {
 
 impl AllNetns {
     fn add(&mut self, inum: u32, sockets: Vec<Socket>) {
+        self.asked.push(inum);
         self.sockets.extend(sockets.into_iter().map(|s| (inum, s)));
     }
 

@@ -2,20 +2,22 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use probe_common::lost;
+use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Stop, Updates, half_closed, snapshot};
 use crate::identity::{self, CgroupIndex, Hierarchy};
 use crate::model::{
-    Batch, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
+    Batch, ConnId, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
 };
 use crate::probe::{
     self, Clock, DriftCheck, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
 };
+use crate::sock_diag;
 
 /// How this host is watched.
 #[derive(Clone, Debug)]
@@ -32,8 +34,8 @@ pub struct Options {
 const PACE: Duration = Duration::from_millis(20);
 /// How often losses are looked for.
 const TICK: Duration = Duration::from_secs(1);
-/// After how many ticks what is open is looked through again.
-const LOOK_AGAIN: u32 = 30;
+/// How often what is open is listed at the start, if the ring has no room for all of it.
+const LISTINGS: u32 = 64;
 /// How many events one batch holds at the most.
 const BATCH_MAX: usize = 8192;
 /// How many batches wait for a slow reader. When they are full the ring fills, and counts.
@@ -64,6 +66,7 @@ fn state(node: &Arc<str>, state: SourceState) -> Update {
     Update::State(NodeState {
         node: node.clone(),
         state,
+        via: None,
     })
 }
 
@@ -102,6 +105,14 @@ struct Reader {
     drift: DriftCheck,
     /// Whether the sockets that were open at the start are known.
     seeded: bool,
+    /// Whether records were lost since the last look at what they may have said.
+    ring_overran: bool,
+    /// Connections whose opening was counted as lost since they did not fit into the map. When
+    /// there is room again, a look at what is open may find them.
+    unfit: u64,
+    /// When what is open is to be looked through again, and how long after that.
+    next_look: Instant,
+    look_every: Duration,
     attached: Timestamp,
     /// Decoded, and not sent yet.
     events: Vec<Event>,
@@ -112,8 +123,7 @@ impl Reader {
         let mut probes = Probes::attach(&options.probe)?;
         let attached = Timestamp::now();
         let ring = probes.take_ring()?;
-        let now = std::time::Instant::now();
-        let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), now);
+        let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), Instant::now());
         Ok(Self {
             node: options.node.clone(),
             ring,
@@ -122,6 +132,10 @@ impl Reader {
             drift: probes.check_drift()?,
             probes,
             seeded: false,
+            ring_overran: false,
+            unfit: 0,
+            next_look: Instant::now() + options.probe.look_every,
+            look_every: options.probe.look_every,
             attached,
             events: Vec::new(),
         })
@@ -130,21 +144,8 @@ impl Reader {
     /// Lists what is open already.
     fn hello(&mut self, options: &Options) -> Hello {
         if options.seed {
-            match self.probes.seed() {
-                Ok(()) => self.seeded = true,
-                Err(error) => tracing::warn!("owners of what is open are not known: {error}"),
-            }
-        }
-        self.drain_all();
-        if options.seed {
-            let known = self.events.iter().map(|event| event.conn).collect();
-            let origins = &mut self.origins;
-            match snapshot::others(&known, self.attached, |cgroup| origins.of(cgroup)) {
-                Ok(rows) => self.events.extend(rows),
-                Err(error) => {
-                    tracing::warn!("connections without an owner are not listed: {error}");
-                }
-            }
+            self.list_owned();
+            self.list_others();
         }
         let seeded = self.events.iter().filter(|e| e.kind.is_none()).count();
         self.interpreter.take_listed();
@@ -157,11 +158,48 @@ impl Reader {
         }
     }
 
+    /// Lists what processes hold.
+    fn list_owned(&mut self) {
+        for _ in 0..LISTINGS {
+            if let Err(error) = self.probes.seed() {
+                tracing::warn!("owners of what is open are not known: {error}");
+                return;
+            }
+            self.drain_all();
+            if self.probes.take_lost(lost::UNLISTED) == 0 {
+                break;
+            }
+        }
+        self.seeded = true;
+    }
+
+    /// Lists what else was open when the hooks were attached.
+    fn list_others(&mut self) {
+        let all = match sock_diag::dump_all_netns() {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::warn!("connections without an owner are not listed: {error}");
+                return;
+            }
+        };
+        // In this order: what was opened since then is remembered, or was, and an event says so.
+        let mut known: FxHashSet<ConnId> = self.probes.remembered().into_iter().collect();
+        self.drain_all();
+        known.extend(self.events.iter().map(|event| event.conn));
+        let origins = &mut self.origins;
+        let others = snapshot::others(&all, &known, self.attached, |cgroup| origins.of(cgroup));
+        self.events.extend(others);
+        if self.seeded {
+            let listed = self.events.iter().filter(|event| event.kind.is_none());
+            let listed = listed.map(|event| event.conn);
+            self.interpreter.started_with(listed);
+        }
+    }
+
     /// Sends what comes, until it is asked to stop.
     async fn follow(&mut self, updates: &mpsc::Sender<Update>, stop: Stop) -> std::io::Result<()> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut ticks = 0_u32;
         let mut lost = Vec::new();
         loop {
             let more = self.events.len() >= BATCH_MAX;
@@ -196,9 +234,12 @@ impl Reader {
                 () = stop.requested() => break,
                 () = updates.closed() => return Ok(()),
                 _ = tick.tick() => {
-                    ticks = ticks.wrapping_add(1);
-                    if ticks.is_multiple_of(LOOK_AGAIN) {
+                    if Instant::now() >= self.next_look {
+                        self.next_look = Instant::now() + self.look_every;
                         self.look_again();
+                    }
+                    if std::mem::take(&mut self.ring_overran) {
+                        self.forget_gone();
                     }
                     self.ask_half_closed();
                     lost = self.lost();
@@ -264,19 +305,42 @@ impl Reader {
         }
     }
 
+    /// Forgets connections that were shut one way only, if they are gone and the record that said
+    /// so was lost.
+    fn forget_gone(&mut self) {
+        let half_closed = self.interpreter.half_closed();
+        if half_closed.is_empty() {
+            return;
+        }
+        // In this order: what is remembered no more has sent its last record.
+        let remembered: FxHashSet<ConnId> = self.probes.remembered().into_iter().collect();
+        self.drain_all();
+        let conns = half_closed.into_iter().map(|half| half.conn);
+        let gone = conns.filter(|conn| !remembered.contains(conn));
+        self.interpreter.gone(gone);
+    }
+
     /// What was missed without a counter that says so.
     fn drift(&mut self) -> u64 {
-        self.drift.take() + self.interpreter.take_malformed() + self.interpreter.take_listed()
+        let listed = self.interpreter.take_listed();
+        let counted = listed.min(self.unfit);
+        self.unfit -= counted;
+        self.probes.take_lost(lost::STALE)
+            + self.drift.take()
+            + self.interpreter.take_malformed()
+            + (listed - counted)
     }
 
     fn lost(&mut self) -> Vec<Lost> {
-        let counts = self.probes.take_lost();
-        let stale = counts[lost::STALE as usize];
+        let ring = self.probes.take_lost(lost::RING);
+        self.ring_overran |= ring > 0;
+        let unfit = self.probes.take_lost(lost::MAP);
+        self.unfit += unfit;
         let lost = [
-            (LossKind::Ring, counts[lost::RING as usize]),
-            (LossKind::Map, counts[lost::MAP as usize]),
+            (LossKind::Ring, ring),
+            (LossKind::Map, unfit + self.interpreter.take_unopened()),
             (LossKind::Recursion, self.probes.take_skipped()),
-            (LossKind::Drift, stale + self.drift()),
+            (LossKind::Drift, self.drift()),
         ];
         lost.into_iter()
             .map(|(kind, n)| Lost { kind, n })
@@ -298,7 +362,7 @@ struct ByCgroup(CgroupIndex);
 
 impl ByCgroup {
     fn of(&mut self, cgroup: Option<u64>) -> Arc<Origin> {
-        self.0.origin(cgroup, std::time::Instant::now())
+        self.0.origin(cgroup, Instant::now())
     }
 }
 

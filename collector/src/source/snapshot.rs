@@ -7,25 +7,21 @@ use nonmax::NonMaxU32;
 use rustc_hash::FxHashSet;
 
 use crate::model::{ConnId, Event, Origin, Timestamp};
-use crate::sock_diag::{self, Socket};
+use crate::sock_diag::{AllNetns, Socket};
 
-/// The rows of all connections on this host whose ids are not among `known`.
-///
-/// # Errors
-/// If the kernel does not list its sockets.
+/// The rows of all connections whose ids are not among `known`.
 pub fn others(
+    all: &AllNetns,
     known: &FxHashSet<ConnId>,
     now: Timestamp,
     mut origin: impl FnMut(Option<u64>) -> Arc<Origin>,
-) -> Result<Vec<Event>, sock_diag::Error> {
-    let all = sock_diag::dump_all_netns()?;
+) -> Vec<Event> {
     let new = |socket: &Socket| socket.is_connection() && !known.contains(&ConnId(socket.cookie));
-    Ok(all
-        .sockets
+    all.sockets
         .iter()
         .filter(|(_, socket)| new(socket))
         .map(|(netns, socket)| row(*netns, socket, now, origin(socket.cgroup)))
-        .collect())
+        .collect()
 }
 
 /// The row of one socket, without an owner.

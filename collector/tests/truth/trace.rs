@@ -1,10 +1,11 @@
 //! The tracer that is on trial, and all it has said so far.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use collector::model::{Event, Hello, HookKind, Lost, SourceState, Update};
+use collector::model::{Event, Hello, HookKind, LossKind, Lost, SourceState, Timestamp, Update};
 use collector::probe;
 use collector::source::{Stop, host};
 use tokio_stream::StreamExt;
@@ -19,14 +20,30 @@ const START: Duration = Duration::from_secs(60);
 pub struct Log {
     pub events: Vec<Event>,
     pub lost: Vec<Lost>,
-    hello: Option<Hello>,
+    pub hello: Option<Hello>,
     over: Option<String>,
     /// What no stream of a tracer's may contain.
     wrong: Vec<String>,
     seq: u64,
+    /// Network namespaces that somebody counts the events of, so that a hundred thousand need not
+    /// be counted again for each batch: since when, and how many.
+    counted: HashMap<u32, (Timestamp, usize)>,
 }
 
 impl Log {
+    /// Counts the events of a namespace from now on. Its number may have been another's before,
+    /// which has gone, and of which something may still be said.
+    pub fn count_from_now(&mut self, netns: u32) -> Timestamp {
+        let now = Timestamp::now();
+        self.counted.insert(netns, (now, 0));
+        now
+    }
+
+    /// How many events there are of a namespace that is counted.
+    pub fn count(&self, netns: u32) -> usize {
+        self.counted.get(&netns).map_or(0, |(_, n)| *n)
+    }
+
     fn take(&mut self, update: Update) {
         match update {
             Update::Hello(hello) => self.hello = Some(hello),
@@ -38,6 +55,12 @@ impl Log {
             Update::Batch(batch) => {
                 for event in &batch.events {
                     let Some(seq) = event.seq else { continue };
+                    if let Some((since, n)) =
+                        event.netns.and_then(|n| self.counted.get_mut(&n.get()))
+                        && event.ts >= *since
+                    {
+                        *n += 1;
+                    }
                     self.seq += 1;
                     if seq.get() != self.seq {
                         self.wrong
@@ -49,6 +72,14 @@ impl Log {
                 self.lost.extend(batch.lost);
             }
         }
+    }
+}
+
+impl Log {
+    /// How much was lost so far, of one kind.
+    pub fn lost_by(&self, kind: LossKind) -> u64 {
+        let of_kind = self.lost.iter().filter(|lost| lost.kind == kind);
+        of_kind.map(|lost| lost.n).sum()
     }
 }
 
@@ -65,6 +96,14 @@ impl Tracer {
     /// # Errors
     /// Why it can't trace here, in its own words.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&probe::Options::default())
+    }
+
+    /// Starts one whose probes are loaded so, but for the hook for accepts.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(probe: &probe::Options) -> Result<Self, String> {
         let accept_hook = match std::env::var(HOOK) {
             Ok(word) => Some(
                 HookKind::ALL
@@ -77,7 +116,7 @@ impl Tracer {
         let options = host::Options {
             probe: probe::Options {
                 accept_hook,
-                ..probe::Options::default()
+                ..probe.clone()
             },
             node: "truth".into(),
             seed: true,

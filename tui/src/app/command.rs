@@ -3,6 +3,8 @@
 use collector::export::Format;
 use collector::filter::{FIELDS, Filter};
 
+use collector::model::Hello;
+
 use super::prompt::Complaint;
 use super::{App, By, Message, Prompt};
 use crate::action::{Effect, Tab};
@@ -58,6 +60,7 @@ impl App {
                 let (format, name) = commands::export(argument).map_err(wrong)?;
                 self.export(name, format).map_err(within)?;
             }
+            Does::Record => self.record(argument).map_err(wrong)?,
             Does::Theme => {
                 let names = THEMES.map(|theme| theme.name).join(" ");
                 let theme = Theme::named(argument);
@@ -135,6 +138,28 @@ impl App {
         Ok(())
     }
 
+    /// Asks for a recording of all that comes from now on.
+    fn record(&mut self, name: &str) -> Result<(), String> {
+        if name.is_empty() {
+            return Err("name a file".to_owned());
+        }
+        if self.over {
+            return Err("the source has ended: nothing will come".to_owned());
+        }
+        let hellos = self.store.nodes().iter().filter_map(|n| n.hello.clone());
+        let hellos = hellos.map(|hello| Hello {
+            // Nothing is listed in the file, which begins now.
+            seeded: 0,
+            ts: self.now,
+            ..hello
+        });
+        self.jobs.push_back(Job::Record {
+            path: crate::home::expand(name),
+            hellos: hellos.collect(),
+        });
+        Ok(())
+    }
+
     /// What became of saving.
     pub(super) fn saved(&mut self, what: Saved, result: Result<String, String>) {
         self.message = match (what, result) {
@@ -145,6 +170,10 @@ impl App {
                 Some(Message::bad(format!("the history is not kept: {why}")))
             }
             (Saved::Columns, Ok(path)) => Some(Message::good(format!("saved in {path}"))),
+            (Saved::Recording, Ok(path)) => {
+                Some(Message::good(format!("recording to {path} from now on")))
+            }
+            (Saved::Recording, Err(why)) => Some(Message::bad(why)),
             (Saved::Columns, Err(why)) => Some(Message::bad(format!("not saved: {why}"))),
         };
     }
@@ -187,7 +216,7 @@ impl App {
                 complete::beginning(typed, formats.map(Format::word))
             }
             Does::Theme => complete::beginning(typed, THEMES.each_ref().map(|theme| theme.name)),
-            Does::Help | Does::Quit => return None,
+            Does::Record | Does::Help | Does::Quit => return None,
         };
         Completion::new(text, start, choices)
     }

@@ -278,7 +278,7 @@ impl App {
                 let s = if rows == 1 { "" } else { "s" };
                 let more = |n: u64, text: String| if n > 0 { text } else { String::new() };
                 let gone = format!("; {} more were evicted before", count(missed));
-                let lost = format!("; CSV cannot say that {} were lost", count(unsaid));
+                let lost = format!("; CSV has no place for what was lost: {}", count(unsaid));
                 Message::good(format!(
                     "wrote {} row{s} to {}{}{}",
                     count(rows),

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 
-use super::{BINDINGS, Bound, Key, Keymap, Mode, When};
+use super::{Asks, BINDINGS, Bound, Key, Keymap, Mode, When};
 
 /// Names of keys that are no characters. Of two for one key, the first is the help's.
 const NAMES: [(&str, KeyCode); 23] = [
@@ -127,17 +127,16 @@ impl Keymap {
 
 /// There is a mode in which both work.
 fn meet(one: When, other: When) -> bool {
-    let bools = [false, true];
-    bools.iter().any(|asked| {
-        bools.iter().any(|prompt| {
-            let mode = Mode {
-                asked: *asked,
-                prompt: prompt.then_some(super::Asks::Filter),
-                closable: true,
-                ..Mode::default()
-            };
-            mode.allows(one) && mode.allows(other)
-        })
+    let prompts = [None].into_iter().chain(Asks::ALL.map(Some));
+    let mut modes = prompts.flat_map(|prompt| [(prompt, false), (prompt, true)]);
+    modes.any(|(prompt, asked)| {
+        let mode = Mode {
+            asked,
+            prompt,
+            closable: true,
+            ..Mode::default()
+        };
+        mode.allows(one) && mode.allows(other)
     })
 }
 

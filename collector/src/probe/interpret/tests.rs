@@ -127,6 +127,72 @@ fn after_a_second_what_is_queued_counts_as_sent_and_the_end_says_nothing_more() 
     assert_eq!(said.events.len(), 1);
 }
 
+/// The record of the FIN did not fit into the ring: that of the end says all of it.
+#[test]
+fn a_lost_fin_is_said_by_the_end() {
+    let lost = flag::FIN_SENT | flag::FIN_LOST | flag::BOTH_WAYS;
+    let both = |old_state| {
+        Said::after([Record {
+            start_ns: 2 * SECOND,
+            ..end(old_state, lost, 0)
+        }])
+    };
+    let said = both(FIN_WAIT2);
+    assert_eq!(said.story(), [("X", Phase::End, Some(Reason::FinLocal))]);
+    assert_eq!(said.events[0].ts, Timestamp(2_000_000_000));
+    assert_eq!(said.events[0].figures.dur_us.unwrap().get(), 1_000_000);
+    assert_eq!(said.events[0].figures.tx_bytes.unwrap().get(), 15);
+    let said = both(LAST_ACK);
+    assert_eq!(said.story(), [("X", Phase::End, Some(Reason::FinRemote))]);
+}
+
+#[test]
+fn a_lost_end_leaves_the_ending_of_the_fin() {
+    let mut said = Said::after([fin(flag::BOTH_WAYS)]);
+    said.expire(3 * SECOND);
+    assert_eq!(said.story(), [("X", Phase::End, Some(Reason::FinLocal))]);
+}
+
+#[test]
+fn what_is_gone_and_was_only_half_closed_is_forgotten() {
+    let mut said = Said::after([fin(0)]);
+    said.interpreter.gone([ConnId(7)]);
+    assert!(said.interpreter.half_closed().is_empty());
+    said.expire(u64::MAX);
+    assert_eq!(said.story(), []);
+}
+
+/// Without an opening: only what was there at the start was open before.
+#[test]
+fn before_is_what_was_listed_at_the_start() {
+    let ended = |listed: &[u64]| {
+        let mut said = Said::default();
+        said.interpreter
+            .started_with(listed.iter().copied().map(ConnId));
+        said.hear(end(ESTABLISHED, flag::BEFORE, 0));
+        said.events[0].before
+    };
+    assert!(ended(&[7]));
+    assert!(!ended(&[8]));
+    let unlisted = Said::after([end(ESTABLISHED, flag::BEFORE, 0)]);
+    assert!(unlisted.events[0].before);
+}
+
+#[test]
+fn the_opening_of_what_was_queued_and_did_not_fit_is_counted() {
+    let mut said = Said::default();
+    said.interpreter.started_with([ConnId(8)]);
+    let queued = Record {
+        flags: flag::BEFORE | flag::QUEUED,
+        ..end(ESTABLISHED, 0, 0)
+    };
+    said.hear(queued);
+    said.hear(Record { conn: 8, ..queued });
+    let ending = ("U", Phase::End, Some(Reason::ResetSent));
+    assert_eq!(said.story(), [ending; 2]);
+    assert_eq!(said.interpreter.take_unopened(), 1);
+}
+
 #[test]
 fn one_way_closed_has_not_ended() {
     let mut said = Said::after([fin(0)]);

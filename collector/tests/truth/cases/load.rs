@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aya::maps::{HashMap as BpfMap, Map, MapData};
-use collector::model::{ConnId, Event, EventType, Phase, Reason};
+use collector::model::{ConnId, Event, EventType, Phase, Reason, Timestamp};
 
 use super::cases;
 use crate::actor::{ANY6, Actor, Op, V4};
 use crate::case::{Case, Fallible, failed, until};
+use crate::story::line;
+use crate::trace::Tracer;
 
 cases! { "load":
     bursts_from_several_processes,
@@ -17,53 +19,71 @@ cases! { "load":
 }
 
 /// As long as it may take on an emulated processor.
-const BOUND: Duration = Duration::from_secs(120);
+const BOUND: Duration = Duration::from_secs(60);
 
-/// The events of one namespace, by connection.
-fn of_netns(case: &Case, netns: u32) -> HashMap<ConnId, Vec<Event>> {
-    let mut all: HashMap<ConnId, Vec<Event>> = HashMap::new();
-    for event in &case.tracer().log().events {
-        if event.netns.is_some_and(|n| n.get() == netns) {
-            all.entry(event.conn).or_default().push(event.clone());
+/// What is said of a network namespace since it was made.
+struct Watched<'a> {
+    tracer: &'a Tracer,
+    netns: u32,
+    since: Timestamp,
+}
+
+impl<'a> Watched<'a> {
+    fn new(case: &'a Case, actor: &Actor) -> Self {
+        let netns = actor.who().netns;
+        let tracer = case.tracer();
+        let since = tracer.log().count_from_now(netns);
+        Self {
+            tracer,
+            netns,
+            since,
         }
     }
-    all
-}
 
-/// How many events of one namespace there are.
-fn count(events: &[Event], netns: u32) -> usize {
-    events
-        .iter()
-        .filter(|event| event.netns.is_some_and(|n| n.get() == netns))
-        .count()
-}
-
-/// Waits for so many events, and a little longer for more of them.
-fn wait_for(case: &Case, netns: u32, events: usize) -> Fallible<()> {
-    let tracer = case.tracer();
-    let enough = tracer.wait_for(BOUND, |log| count(&log.events, netns) >= events);
-    case.expect(&[])?;
-    let log = tracer.log();
-    let found = count(&log.events, netns);
-    if enough && found == events {
-        return Ok(());
+    /// Its events, by connection.
+    fn connections(&self) -> HashMap<ConnId, Vec<Event>> {
+        let mut all: HashMap<ConnId, Vec<Event>> = HashMap::new();
+        let ours = |event: &&Event| {
+            event.ts >= self.since && event.netns.is_some_and(|n| n.get() == self.netns)
+        };
+        for event in self.tracer.log().events.iter().filter(ours) {
+            all.entry(event.conn).or_default().push(event.clone());
+        }
+        all
     }
-    failed(format!(
-        "{found} events instead of {events}; lost: {:?}",
-        log.lost
-    ))
+
+    /// Waits until there are so many events, and no more.
+    fn has(&self, case: &Case, events: usize) -> Fallible<()> {
+        let enough = self
+            .tracer
+            .wait_for(BOUND, |log| log.count(self.netns) >= events);
+        // What is said too much may come a little later.
+        case.expect(&[])?;
+        let found = self.tracer.log().count(self.netns);
+        if enough && found == events {
+            return Ok(());
+        }
+        let odd = self.connections().into_values().filter(|c| c.len() != 2);
+        let odd: Vec<_> = odd.flatten().take(8).map(|event| line(&event)).collect();
+        case.is_wrong(&format!(
+            "{found} events instead of {events}; among them {odd:#?}"
+        ))
+    }
 }
 
 /// 50,000 connections: as many `C` and `A`, and twice as many endings, each with its opening.
+///
+/// In bursts that the ring holds: where all processors are busy with connections, the tracer may get
+/// no time to read them, and says how many it has lost. That is another case.
 fn bursts_from_several_processes(case: &Case) -> Fallible<()> {
+    const BURSTS: u32 = 10;
     const PROCESSES: u32 = 4;
-    const EACH: u32 = 12_500;
+    const EACH: u32 = 1_250;
     let mut first = Actor::start()?;
     first.does(Op::OwnNetwork)?;
     let netns = first.who().netns;
-    let mut servers = Vec::new();
-    let mut clients = Vec::new();
-    let mut pending = Vec::new();
+    let watched = Watched::new(case, &first);
+    let mut pairs = Vec::new();
     for _ in 0..PROCESSES {
         let (mut client, mut server) = Actor::pair()?;
         for actor in [&mut client, &mut server] {
@@ -72,32 +92,32 @@ fn bursts_from_several_processes(case: &Case) -> Fallible<()> {
             })?;
         }
         let listener = server.listens_with(V4, 4096, libc::IPPROTO_TCP)?;
-        let serving = server.begin(&Op::Serve {
-            fd: listener.fd,
-            times: EACH,
-        })?;
-        servers.push((server, serving));
-        clients.push((client, listener.addr));
+        pairs.push((client, server, listener));
     }
-    for (client, addr) in &mut clients {
-        pending.push(client.begin(&Op::Burst {
-            domain: libc::AF_INET,
-            addr: *addr,
-            times: EACH,
-        })?);
-    }
-    for ((client, _), pending) in clients.iter_mut().zip(pending) {
-        let done = client.finish(pending)?;
-        if done.result != Ok(EACH.into()) {
-            return failed(format!("{:?} connects worked", done.result));
+    for burst in 1..=BURSTS {
+        let mut pending = Vec::new();
+        for (client, server, listener) in &mut pairs {
+            let serving = server.begin(&Op::Serve {
+                fd: listener.fd,
+                times: EACH,
+            })?;
+            let connecting = client.begin(&Op::Burst {
+                domain: libc::AF_INET,
+                addr: listener.addr,
+                times: EACH,
+            })?;
+            pending.push((connecting, serving));
         }
+        for ((client, server, _), (connecting, serving)) in pairs.iter_mut().zip(pending) {
+            let done = client.finish(connecting)?;
+            if done.result != Ok(EACH.into()) {
+                return failed(format!("{:?} connects worked", done.result));
+            }
+            server.finish(serving)?.ok()?;
+        }
+        watched.has(case, 4 * (burst * PROCESSES * EACH) as usize)?;
     }
-    for (mut server, serving) in servers {
-        server.finish(serving)?.ok()?;
-    }
-    let all = 4 * (PROCESSES * EACH) as usize;
-    wait_for(case, netns, all)?;
-    let by_conn = of_netns(case, netns);
+    let by_conn = watched.connections();
     for events in by_conn.values() {
         let [opening, ending] = &events[..] else {
             return failed(format!("not an opening and an ending: {events:?}"));
@@ -123,6 +143,7 @@ fn many_refused_by_mapped_addresses(case: &Case) -> Fallible<()> {
     let mut client = Actor::start()?;
     client.does(Op::OwnNetwork)?;
     let netns = client.who().netns;
+    let watched = Watched::new(case, &client);
     let (fd, addr) = client.bound(ANY6)?;
     let nobody = (std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped(), addr.port());
     let done = client.does(Op::Burst {
@@ -134,8 +155,8 @@ fn many_refused_by_mapped_addresses(case: &Case) -> Fallible<()> {
         return failed(format!("{:?} connects worked", done.result));
     }
     client.closes(fd)?;
-    wait_for(case, netns, TIMES as usize)?;
-    for events in of_netns(case, netns).values() {
+    watched.has(case, TIMES as usize)?;
+    for events in watched.connections().values() {
         for event in events {
             if event.reason != Some(Reason::Refused) || event.ip_version() != 4 {
                 return failed(format!("not refused: {event:?}"));
@@ -151,6 +172,7 @@ fn a_port_used_again_at_once(case: &Case) -> Fallible<()> {
     let mut server = Actor::start()?;
     server.does(Op::OwnNetwork)?;
     let netns = server.who().netns;
+    let watched = Watched::new(case, &server);
     let mut client = Actor::start()?;
     client.does(Op::JoinNetwork {
         pid: server.who().pid,
@@ -170,8 +192,8 @@ fn a_port_used_again_at_once(case: &Case) -> Fallible<()> {
         client.closes(fd)?;
         server.closes(a.fd)?;
     }
-    wait_for(case, netns, 4 * TIMES)?;
-    for events in of_netns(case, netns).values() {
+    watched.has(case, 4 * TIMES)?;
+    for events in watched.connections().values() {
         let letters: Vec<_> = events
             .iter()
             .map(|e| e.kind.map_or("", EventType::letter))

@@ -4,10 +4,15 @@ use crate::case::{Case, Fallible};
 
 mod accept;
 mod connect;
+mod drift;
 mod ending;
 mod load;
+mod loss;
+mod neighbours;
 mod owner;
+mod place;
 mod queue;
+mod remembered;
 mod reset;
 mod silence;
 mod space;
@@ -28,8 +33,11 @@ use cases;
 const THEMES: &[&[Named]] = &[
     accept::CASES,
     connect::CASES,
+    drift::CASES,
     ending::CASES,
     load::CASES,
+    loss::CASES,
+    neighbours::CASES,
     owner::CASES,
     queue::CASES,
     reset::CASES,

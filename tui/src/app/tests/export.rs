@@ -134,7 +134,7 @@ fn what_was_lost_is_written_too() {
     desk.export(dir.path(), "rows.csv");
     assert!(
         desk.message()
-            .ends_with("; CSV cannot say that 10 were lost")
+            .ends_with("; CSV has no place for what was lost: 10")
     );
 }
 

@@ -64,7 +64,7 @@ fn a_question_and_what_came_of_it() {
 fn a_list_to_pick_from() {
     for (width, height) in SIZES {
         let mut app = told(width, height, true);
-        keys(&mut app, "pw");
+        keys(&mut app, "p");
         let name = format!("picker_{width}x{height}");
         assert_snapshot!(name, screen(&mut app, width, height).backend());
     }

@@ -1,0 +1,283 @@
+//! What does not fit: it is counted, exactly, and what is said in spite of it is true.
+//!
+//! A tracer with too little room is held against the one that all cases share, which has enough.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use collector::model::{Event, EventType, LossKind, Phase, Reason};
+use collector::probe;
+
+use super::cases;
+use super::place::{Place, start};
+use crate::actor::Op;
+use crate::case::{Case, Fallible, failed};
+use crate::story::{self, Key};
+use crate::trace::{Log, Tracer};
+
+cases! { "loss":
+    full_ring,
+    fuller_ring,
+    full_map,
+    queued_in_a_full_map,
+    every_event_of_many_bursts,
+}
+
+const BOUND: Duration = Duration::from_secs(60);
+/// How many bursts of 50,000 connections [`every_event_of_many_bursts`] makes, if not a small one.
+const BURSTS: &str = "TCPSCOPE_BURSTS";
+
+/// Which row of which connection. Two tracers give one connection different ids.
+type Which = (Key, Option<Phase>);
+
+fn rows(events: &[Event], place: &Place) -> HashMap<Which, Vec<Event>> {
+    let mut rows: HashMap<Which, Vec<Event>> = HashMap::new();
+    for event in events.iter().filter(|event| place.has(event)) {
+        let which = (story::key(event), event.phase);
+        rows.entry(which).or_default().push(event.clone());
+    }
+    rows
+}
+
+/// Two tracers look at their clocks one after the other.
+const APART_NS: i64 = 10_000_000;
+
+/// Whether two tracers say the same.
+fn same(one: &Event, other: &Event) -> bool {
+    let sides = [one, other].map(|event| {
+        let figures = &event.figures;
+        (
+            event.kind,
+            event.reason,
+            event.errno,
+            event.process.clone(),
+            event.before,
+            (figures.tx_bytes, figures.rx_bytes, figures.retrans),
+            (event.cgroup, event.mntns, event.state),
+        )
+    });
+    sides[0] == sides[1] && (one.ts.0 - other.ts.0).abs() < APART_NS
+}
+
+/// What is said is what the tracer with enough room says, and what is not said is counted.
+fn reconcile(case: &Case, small: &Tracer, place: &Place, all: usize) -> Fallible<()> {
+    let reference = case.tracer();
+    if !reference.wait_for(BOUND, |log| log.count(place.netns) >= all) {
+        return failed("the tracer with enough room has not said everything");
+    }
+    small.finish();
+    story::barrier(reference)?;
+    let (big, small) = (reference.log(), small.log());
+    let Some(hello) = &small.hello else {
+        return failed("no hello");
+    };
+    if place.count(&big.events) != all {
+        return failed(format!("{} rows of {all}", place.count(&big.events)));
+    }
+
+    let expected = rows(&big.events, place);
+    for (which, found) in rows(&small.events, place) {
+        match (&found[..], expected.get(&which).map(Vec::as_slice)) {
+            ([found], Some([expected])) if same(found, expected) => {}
+            (found, expected) => return failed(format!("{found:?}\ninstead of {expected:?}")),
+        }
+    }
+
+    // What else happened on this machine meanwhile may be among what was lost.
+    let strangers = big.events.iter().filter(|event| !place.has(event));
+    let strangers = strangers.filter(|event| event.ts.0 > hello.ts.0 - APART_NS);
+    let strangers = strangers.count() as u64;
+    let missing = (all - place.count(&small.events)) as u64;
+    let lost = small.lost_by(LossKind::Ring);
+    eprintln!("{all} events, {missing} not said, {lost} counted, {strangers} of others");
+    if missing == 0 || lost < missing || lost > missing + strangers {
+        return failed(format!(
+            "{missing} of {all} events are missing, {lost} are counted as lost, and others had \
+             {strangers}"
+        ));
+    }
+    Ok(())
+}
+
+fn ring_of(case: &Case, bytes: u32) -> Fallible<()> {
+    const TIMES: u32 = 2_000;
+    let mut place = Place::new()?;
+    case.tracer().log().count_from_now(place.netns);
+    let small = start(&probe::Options {
+        buffer: bytes,
+        ..probe::Options::default()
+    })?;
+    place.burst(TIMES)?;
+    reconcile(case, &small, &place, 4 * TIMES as usize)
+}
+
+/// 24 records.
+fn full_ring(case: &Case) -> Fallible<()> {
+    ring_of(case, 4 << 10)
+}
+
+fn fuller_ring(case: &Case) -> Fallible<()> {
+    ring_of(case, 64 << 10)
+}
+
+/// Openings by `connect()` are lost; every other row is said, and is true.
+fn full_map(case: &Case) -> Fallible<()> {
+    const MANY: usize = 150;
+    let mut place = Place::new()?;
+    let small = start(&probe::Options {
+        max_sockets: 100,
+        ..probe::Options::default()
+    })?;
+    let mut open = Vec::new();
+    for _ in 0..MANY {
+        open.push(place.connection()?);
+    }
+    for (c, a) in &open {
+        place.client.closes(c.fd)?;
+        place.server.drains(a.fd)?;
+        place.server.closes(a.fd)?;
+    }
+    // There is room again.
+    let said = |log: &Log| place.count(&log.events) >= 3 * MANY;
+    if !small.wait_for(BOUND, said) {
+        return failed("not all endings were said");
+    }
+    place.burst(10)?;
+    let all = 4 * (MANY + 10);
+    let reference = case.tracer();
+    reference.wait_for(BOUND, |log| place.count(&log.events) >= all);
+    small.finish();
+    let (big, small) = (reference.log(), small.log());
+    let mut expected = rows(&big.events, &place);
+    for (which, found) in rows(&small.events, &place) {
+        match (&found[..], expected.remove(&which).as_deref()) {
+            ([found], Some([expected])) if same(found, expected) => {
+                let measured = found.figures.dur_us.is_some_and(|dur| {
+                    let longer = expected.figures.dur_us.unwrap_or_default();
+                    dur.get().abs_diff(longer.get()) > 10_000
+                });
+                if measured {
+                    return failed(format!("{found:?}\ninstead of {expected:?}"));
+                }
+            }
+            (found, expected) => return failed(format!("{found:?}\ninstead of {expected:?}")),
+        }
+    }
+    let missing = expected.len();
+    let by_connect = expected
+        .values()
+        .all(|rows| rows[0].kind == Some(EventType::Connect));
+    let lost = small.lost_by(LossKind::Map);
+    eprintln!("{missing} openings not said, {lost} counted");
+    // The sockets of others may have had the room.
+    if !by_connect || missing < MANY - 100 || lost < missing as u64 {
+        return failed(format!("{lost} are counted as lost, missing: {expected:?}"));
+    }
+    Ok(())
+}
+
+/// What nobody accepts has an ending that says so, and a counted opening.
+fn queued_in_a_full_map(_: &Case) -> Fallible<()> {
+    const MANY: usize = 20;
+    let mut place = Place::new()?;
+    let small = start(&probe::Options {
+        max_sockets: 1,
+        ..probe::Options::default()
+    })?;
+    // It takes the room, and more is not wanted of it.
+    let _first = place.connection()?;
+    let mut waiting = Vec::new();
+    for _ in 0..MANY {
+        waiting.push(place.client.connects(place.listener.addr)?);
+    }
+    place.server.closes(place.listener.fd)?;
+    let port = place.listener.addr.port();
+    let endings = |log: &Log, ours: bool| -> Vec<Event> {
+        let ended = |event: &&Event| place.has(event) && event.phase == Some(Phase::End);
+        let events = log.events.iter().filter(ended);
+        let events = events.filter(|event| (event.local.port == port) == ours);
+        events.cloned().collect()
+    };
+    let both = |log: &Log| endings(log, true).len() >= MANY && endings(log, false).len() >= MANY;
+    let all_said = small.wait_for(BOUND, both);
+    small.finish();
+    let log = small.log();
+    let of = |ours, reason| {
+        let mut endings = endings(&log, ours).into_iter();
+        endings.all(|event| {
+            event.kind == Some(EventType::Unknown)
+                && event.reason == Some(reason)
+                && event.process.is_none()
+                && !event.before
+        })
+    };
+    let lost = log.lost_by(LossKind::Map);
+    let right = of(true, Reason::ResetSent) && of(false, Reason::ResetByPeer);
+    // Both openings of each.
+    if all_said && right && lost >= 2 * MANY as u64 {
+        return Ok(());
+    }
+    failed(format!(
+        "lost {lost}, {:?} {:?}",
+        endings(&log, true),
+        endings(&log, false)
+    ))
+}
+
+/// The kernel skips programs that a softirq interrupts; not an event may be missing.
+fn every_event_of_many_bursts(_: &Case) -> Fallible<()> {
+    const ALL_DAY: u32 = 12_500;
+    const IN_PASSING: u32 = 2_500;
+    let asked: Option<u32> = std::env::var(BURSTS).ok().and_then(|n| n.parse().ok());
+    let (bursts, each) = asked.map_or((1, IN_PASSING), |bursts| (bursts, ALL_DAY));
+    let mut places = Vec::new();
+    for _ in 0..4 {
+        places.push(Place::new()?);
+    }
+    for burst in 0..bursts {
+        let tracer = start(&probe::Options {
+            buffer: 128 << 20,
+            ..probe::Options::default()
+        })?;
+        let mut pending = Vec::new();
+        for place in &mut places {
+            tracer.log().count_from_now(place.netns);
+            let serve = Op::Serve {
+                fd: place.listener.fd,
+                times: each,
+            };
+            let connect = Op::Burst {
+                domain: libc::AF_INET,
+                addr: place.listener.addr,
+                times: each,
+            };
+            let serving = place.server.begin(&serve)?;
+            pending.push((serving, place.client.begin(&connect)?));
+        }
+        for (place, (serving, connecting)) in places.iter_mut().zip(pending) {
+            let connected = place.client.finish(connecting)?.ok()?;
+            if connected != i64::from(each) {
+                return failed(format!("{connected} connects worked"));
+            }
+            place.server.finish(serving)?.ok()?;
+        }
+        let all = 4 * places.len() * each as usize;
+        let count = |log: &Log| -> usize { places.iter().map(|p| log.count(p.netns)).sum() };
+        let complete = tracer.wait_for(BOUND, |log| count(log) >= all);
+        let skipped = super::remembered::skipped()?;
+        tracer.finish();
+        let log = tracer.log();
+        eprintln!(
+            "burst {burst}: {} of {all}, skipped {skipped:?}",
+            count(&log)
+        );
+        if !complete || count(&log) != all || log.lost_by(LossKind::Ring) > 0 {
+            return failed(format!(
+                "{} events of {all}, lost {:?}, skipped {skipped:?}",
+                count(&log),
+                log.lost
+            ));
+        }
+    }
+    Ok(())
+}

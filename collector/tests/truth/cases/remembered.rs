@@ -1,0 +1,84 @@
+//! What the probes of this process remember and what the kernel says of them, seen from outside.
+
+use std::collections::BTreeMap;
+
+use aya::maps::{HashMap, Map, MapData};
+use probe_common::Tracked;
+
+use crate::case::{Fallible, no};
+
+type Bytes = [u8; size_of::<Tracked>()];
+
+/// The map of sockets of one tracer.
+pub struct Sockets(HashMap<MapData, u64, Bytes>);
+
+impl Sockets {
+    /// Of the one tracer of this process that has this many entries at the most.
+    pub fn of_size(max_entries: u32) -> Fallible<Self> {
+        let value = u32::try_from(size_of::<Tracked>())?;
+        let found = fdinfo()?.into_iter().find(|fields| {
+            fields.get("value_size") == Some(&value.into())
+                && fields.get("max_entries") == Some(&max_entries.into())
+        });
+        let id = found.and_then(|fields| fields.get("map_id").copied());
+        let id = u32::try_from(id.ok_or_else(no("map of that size"))?)?;
+        let map = Map::HashMap(MapData::from_id(id)?);
+        Ok(Self(HashMap::try_from(map)?))
+    }
+
+    pub fn all(&self) -> Vec<(u64, Tracked)> {
+        let entries = self.0.iter().filter_map(Result::ok);
+        entries
+            .map(|(key, bytes)| (key, Tracked::from_bytes(&bytes)))
+            .collect()
+    }
+
+    /// As if the probes had missed what is `such`.
+    pub fn forget(&mut self, such: impl Fn(&Tracked) -> bool) -> Fallible<()> {
+        let all = self.all();
+        let (key, _) = all
+            .iter()
+            .find(|(_, tracked)| such(tracked))
+            .ok_or_else(no("such socket"))?;
+        Ok(self.0.remove(key)?)
+    }
+
+    /// As if the probes had missed the end of it.
+    pub fn remember(&mut self, key: u64, tracked: Tracked) -> Fallible<()> {
+        let mut bytes = [0; size_of::<Tracked>()];
+        let at = std::mem::offset_of!(Tracked, conn);
+        bytes[at..at + 8].copy_from_slice(&tracked.conn.to_ne_bytes());
+        let at = std::mem::offset_of!(Tracked, netns);
+        bytes[at..at + 4].copy_from_slice(&tracked.netns.to_ne_bytes());
+        bytes[std::mem::offset_of!(Tracked, state)] = tracked.state;
+        Ok(self.0.insert(key, bytes, 0)?)
+    }
+}
+
+/// `recursion_misses` of every program of this process, where there are any.
+pub fn skipped() -> Fallible<Vec<(u64, u64)>> {
+    let of = |fields: &BTreeMap<String, u64>| {
+        let skipped = *fields.get("recursion_misses")?;
+        (skipped > 0).then_some((*fields.get("prog_id")?, skipped))
+    };
+    let mut found: Vec<_> = fdinfo()?.iter().filter_map(of).collect();
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// What the kernel says of each descriptor of this process, as far as it is numbers.
+pub fn fdinfo() -> Fallible<Vec<BTreeMap<String, u64>>> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fdinfo")? {
+        let Ok(text) = std::fs::read_to_string(entry?.path()) else {
+            continue;
+        };
+        let field = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_owned(), value.trim().parse().ok()?))
+        };
+        all.push(text.lines().filter_map(field).collect());
+    }
+    Ok(all)
+}
