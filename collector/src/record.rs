@@ -206,6 +206,7 @@ impl Tape {
         Some(Update::State(NodeState {
             node: Arc::from(NODE),
             state: SourceState::Lost(why),
+            via: None,
         }))
     }
 }

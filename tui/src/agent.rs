@@ -77,8 +77,8 @@ async fn surroundings(
     let reviews = Remembered::new(Reviews::new(client.clone(), namespace));
     let hierarchy = Hierarchy::find();
     let own = std::env::var("POD_UID").ok();
-    let root = hierarchy.as_ref().zip(own);
-    let root = root.and_then(|(hierarchy, own)| node_root(hierarchy, &own));
+    let root = hierarchy.as_ref().zip(own.as_deref());
+    let root = root.and_then(|(hierarchy, own)| node_root(hierarchy, own));
     if root.is_none() {
         eprintln!(
             "tcpscope: the own pod's cgroup was not found: all that this kernel does is reported"
@@ -86,7 +86,7 @@ async fn surroundings(
     }
     let pods = node_pods::follow(client, node).await;
     let root = root.as_deref().unwrap_or("/");
-    let names = Names::new(Arc::clone(node), hierarchy, root, pods);
+    let names = Names::new(Arc::clone(node), hierarchy, root, pods).but_for(own);
     Ok((Arc::new(reviews), Some(names)))
 }
 

@@ -2,7 +2,8 @@
 
 mod cluster;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -29,6 +30,8 @@ Examples:
   tcpscope replay rec.jsonl --speed 4x         see it again, filtered otherwise if you like
   tcpscope poll                                without privileges, with less to tell
   tcpscope demo                                a cluster that is not there, for a first look
+  tcpscope k8s deploy --wait                   put an agent on each node of a cluster
+  tcpscope -k -A                               watch all of it, through its API server
 
 Needs root, or CAP_BPF and CAP_PERFMON; `tcpscope check` says what is missing.
 Exit status: 0 done, 1 failed, 2 wrong usage, 129 hung up.";
@@ -56,6 +59,8 @@ pub(crate) struct Cli {
     view: View,
     #[command(flatten)]
     probes: Probes,
+    #[command(flatten)]
+    cluster: Cluster,
     #[command(flatten)]
     files: Files,
     #[command(subcommand)]
@@ -148,7 +153,7 @@ pub(crate) struct View {
     /// Only these Kubernetes namespaces; commas and repeats add
     #[arg(short, long, value_name = "NS", help_heading = "Filters")]
     pub(crate) namespace: Vec<String>,
-    /// All namespaces: the default on a host
+    /// All namespaces: the default on a host; with -k it is the context's
     #[arg(
         short = 'A',
         long,
@@ -310,6 +315,8 @@ pub(crate) enum Source {
     Replay(PathBuf, Option<Speed>),
     /// Synthetic load from this seed.
     Demo(u64),
+    /// The agents of a cluster.
+    Cluster(Box<Cluster>),
 }
 
 /// The job that the command line asks for, and the files that go with any.
@@ -318,10 +325,17 @@ pub(crate) enum Source {
 pub(crate) fn parse() -> (Job, Files) {
     let cli = Cli::parse();
     let files = cli.files.clone();
-    match cli.job() {
+    match cli.job(is_plugin(std::env::args_os().next())) {
         Ok(job) => (job, files),
         Err(error) => error.exit(),
     }
+}
+
+/// Whether this is run as `kubectl tcpscope`, which is about clusters by default.
+fn is_plugin(program: Option<OsString>) -> bool {
+    let program = program.map(PathBuf::from);
+    let name = program.as_deref().and_then(Path::file_stem);
+    name.is_some_and(|name| name == "kubectl-tcpscope")
 }
 
 /// The whole definition, for what is made from it.
@@ -335,16 +349,31 @@ pub(crate) fn usage(message: impl std::fmt::Display) -> clap::Error {
 }
 
 impl Cli {
-    fn job(self) -> Result<Job, clap::Error> {
+    fn job(self, plugin: bool) -> Result<Job, clap::Error> {
         let conflict = |what, name| {
             let message = format!("{what} cannot be used with `{name}`");
             Err(Self::command().error(ErrorKind::ArgumentConflict, message))
         };
         let Some(command) = self.command else {
             self.view.check()?;
-            return Ok(Job::Watch(Source::Host(self.probes), Box::new(self.view)));
+            let view = Box::new(self.view);
+            if !self.cluster.kubernetes && !plugin {
+                if self.cluster.any() {
+                    let message = "--selector, --via and the options that name a cluster need -k";
+                    let kind = ErrorKind::MissingRequiredArgument;
+                    return Err(Self::command().error(kind, message));
+                }
+                return Ok(Job::Watch(Source::Host(self.probes), view));
+            }
+            if self.probes.any() {
+                return conflict("--buffer, --no-seed and --accept-hook", "-k");
+            }
+            return Ok(Job::Watch(Source::Cluster(Box::new(self.cluster)), view));
         };
         let name = command.name();
+        if self.cluster.any() {
+            return conflict("-k and what belongs to it", name);
+        }
         let (source, after) = match command {
             Command::Poll(view) => (Source::Poll, *view),
             Command::Replay(replay) => (Source::Replay(replay.file, replay.speed), replay.view),
@@ -392,6 +421,28 @@ impl Probes {
 }
 
 impl View {
+    /// Leaves the namespace to whoever has one to offer, if none was asked for.
+    pub(crate) fn default_namespace(&mut self, namespace: &str) {
+        if self.namespace.is_empty() && !self.all_namespaces {
+            self.namespace.push(namespace.to_owned());
+        }
+    }
+
+    /// The part of the filter that says which nodes and which workloads.
+    ///
+    /// # Errors
+    /// As [`View::filter`].
+    pub(crate) fn scope(&self) -> Result<Filter, clap::Error> {
+        let scope = Self {
+            namespace: self.namespace.clone(),
+            pod: self.pod.clone(),
+            container: self.container.clone(),
+            node: self.node.clone(),
+            ..Self::default()
+        };
+        scope.filter()
+    }
+
     /// What was said before the subcommand, with what was said after it: lists add, and of two
     /// single values the later holds.
     fn with(mut self, after: Self) -> Self {

@@ -71,6 +71,9 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         Job::Man => return manual::page(),
         Job::Watch(source, view) => (source, view),
     };
+    let mut view = view;
+    let access = sources::open(&source, &mut view).await?;
+    let access = access.as_ref();
     let filter = view.filter().unwrap_or_else(|error| error.exit());
     let format = view.format(std::io::stdout().is_terminal());
     let stop = Stop::default();
@@ -78,12 +81,12 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let config = Config::load(files.config.as_deref())?;
         let settings = settings::settings(&source, &view, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
         (run::run(updates, &stop, settings).await?, recorded)
     } else {
-        let options = headless::Options::new(&view, format, filter);
+        let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {

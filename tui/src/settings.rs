@@ -29,7 +29,7 @@ pub(crate) fn settings(
     let pods = match source {
         Source::Host(_) | Source::Poll => false,
         Source::Replay(file, _) => replay::names_pods(file),
-        Source::Demo(_) => true,
+        Source::Demo(_) | Source::Cluster(_) => true,
     };
     // The configuration's are known to be there.
     let own = |tab, names: &[String]| Choice::of(tab, names, pods).map_err(wrong);
@@ -60,6 +60,10 @@ pub(crate) fn settings(
             Source::Poll => "poll".to_owned(),
             Source::Replay(file, _) => file.display().to_string(),
             Source::Demo(_) => "demo".to_owned(),
+            Source::Cluster(cluster) => match &cluster.access.context {
+                Some(context) => format!("cluster {context}"),
+                None => "cluster".to_owned(),
+            },
         },
         filter,
         theme: theme(named.unwrap_or(config.theme), view.color, no_color),

@@ -11,4 +11,6 @@ pub mod deploy;
 pub mod discover;
 pub mod node_pods;
 pub mod review;
-mod watch;
+pub mod token;
+pub mod transport;
+pub mod watch;

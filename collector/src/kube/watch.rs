@@ -26,6 +26,7 @@ pub enum Change<K> {
 pub type Changes<K> = Pin<Box<dyn Stream<Item = Change<K>> + Send>>;
 
 /// Watches all objects of `api` that have these labels and fields. An empty selector is all.
+#[must_use]
 pub fn watch<K>(api: Api<K>, labels: &str, fields: &str) -> Changes<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,

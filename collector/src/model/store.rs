@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{
     Batch, ConnKey, Connections, Counts, Direction, Event, Gaps, Hello, Kind, Kinds, Log, LossKind,
     Lost, NodeState, PairKey, Pairs, Phase, Rates, Series, SourceState, Thresholds, Timestamp,
-    Update, Workloads,
+    Update, Via, Workloads,
 };
 
 /// How much a [`Store`] keeps. What does not fit is counted.
@@ -53,6 +53,8 @@ pub struct Node {
     pub name: Arc<str>,
     /// What its source is doing.
     pub state: SourceState,
+    /// How events come from it, where there is more than one way.
+    pub via: Option<Via>,
     /// What it said when its hooks were attached.
     pub hello: Option<Hello>,
     /// How many events came from it, listings not counted.
@@ -137,9 +139,11 @@ impl Store {
     pub fn apply(&mut self, update: Update, now: Timestamp) {
         match update {
             Update::Hello(hello) => self.greet(hello),
-            Update::State(NodeState { node, state }) => {
+            Update::State(NodeState { node, state, via }) => {
                 let node = self.node_ix(&node);
-                self.nodes[node.0 as usize].state = state;
+                let node = &mut self.nodes[node.0 as usize];
+                node.state = state;
+                node.via = via.or(node.via);
             }
             Update::Batch(batch) => self.take(batch, now),
         }
@@ -222,6 +226,7 @@ impl Store {
         self.nodes.push(Node {
             name: Arc::clone(name),
             state: SourceState::Connecting,
+            via: None,
             hello: None,
             events: 0,
             rate: Series::default(),
@@ -408,6 +413,7 @@ mod tests {
         let connecting = NodeState {
             node: "a".into(),
             state: SourceState::Connecting,
+            via: None,
         };
         store.apply(Update::State(connecting), NOW);
         assert_eq!(store.nodes()[0].state, SourceState::Connecting);

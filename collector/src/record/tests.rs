@@ -20,7 +20,11 @@ fn hello(node: &str) -> Update {
 
 fn state(node: &str, state: SourceState) -> Update {
     let node = node.into();
-    Update::State(NodeState { node, state })
+    Update::State(NodeState {
+        node,
+        state,
+        via: None,
+    })
 }
 
 fn batch(node: &str, mut events: Vec<Event>, lost: Vec<Lost>) -> Update {

@@ -8,6 +8,7 @@ use tokio_stream::Stream;
 
 use crate::model::Update;
 
+pub mod cluster;
 pub mod demo;
 mod half_closed;
 pub mod host;

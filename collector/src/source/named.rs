@@ -38,6 +38,8 @@ pub struct Names {
     node: Arc<str>,
     /// Whether other nodes share the kernel, so that what is nobody's is not this node's.
     shared: bool,
+    /// The agent's own pod, of which nothing is told: its streams would tell of themselves.
+    own: Option<String>,
     cgroups: CgroupIndex,
     pods: Arc<Mutex<Pods>>,
     known: FxHashMap<u64, Place>,
@@ -48,7 +50,7 @@ pub struct Names {
 enum Place {
     /// On this node, under these names.
     Here(Arc<Origin>),
-    /// On another node that shares the kernel.
+    /// On another node that shares the kernel, or the agent's own.
     Elsewhere,
     /// Nobody can say until then.
     InVain(Arc<Origin>, Instant),
@@ -75,9 +77,17 @@ impl Names {
             cgroups: CgroupIndex::of_node(Arc::clone(&node), hierarchy, root, Instant::now()),
             node,
             shared: root != "/",
+            own: None,
             pods,
             known: FxHashMap::default(),
         }
+    }
+
+    /// The same, without what the pod with this UID does.
+    #[must_use]
+    pub fn but_for(mut self, own: Option<String>) -> Self {
+        self.own = own;
+        self
     }
 
     /// Names an event, if that can be done. When it has waited long enough it is named as well as
@@ -123,7 +133,8 @@ impl Names {
         let Some((workload, inside)) = self.cgroups.place(cgroup, now) else {
             return Err((!self.shared).then(as_it_is));
         };
-        if !inside {
+        let own = self.own.is_some() && workload.pod_uid.as_deref() == self.own.as_deref();
+        if !inside || own {
             return Ok(Place::Elsewhere);
         }
         if workload.pod_uid.is_none() {
@@ -391,6 +402,16 @@ mod tests {
         // The next one does not wait for the same again.
         node.happen(&[pod]);
         assert_eq!(node.next(AGAIN), Some((names, 1)));
+    }
+
+    #[test]
+    fn the_agent_does_not_tell_of_itself() {
+        let mut node = Node::below("/");
+        let own = node.cgroup(&format!("kubepods/pod{UID}/{ID}"));
+        node.pod(&[ID]);
+        node.line.names.own = Some(UID.to_owned());
+        node.happen(&[own]);
+        assert_eq!(node.next(Duration::ZERO), Some((vec![], 1)));
     }
 
     #[test]

@@ -221,6 +221,7 @@ fn loss_filter_and_pause_stand_in_the_header() {
         Update::State(NodeState {
             node: "host1".into(),
             state: SourceState::Lost(why),
+            via: None,
         }),
     );
     assert_snapshot!(screen(&mut app, 80, 24).backend());
