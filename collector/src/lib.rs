@@ -10,6 +10,7 @@ pub mod export;
 pub mod filter;
 pub mod format;
 pub mod identity;
+pub mod kube;
 pub mod model;
 pub mod private_file;
 pub mod probe;

@@ -1,9 +1,9 @@
 //! Files that are made for the person who runs the program: nobody else may read them, and none
 //! that is there already is touched.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, fchown, lchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -124,6 +124,26 @@ impl Whole {
     }
 }
 
+/// Makes a folder and those above it that are not there, for nobody but the user, under sudo the
+/// one who called it.
+///
+/// # Errors
+/// If one of them cannot be made.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    create_folder(folder(path))?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    if let Some((uid, gid)) = invoking_user() {
+        let _ = lchown(path, Some(uid), Some(gid));
+    }
+    Ok(())
+}
+
 fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -178,7 +198,7 @@ mod tests {
         let path = dir.path().join("rows.csv");
         let names = || {
             let entries = dir.path().read_dir().expect("a directory");
-            entries.count()
+            entries.inspect(|e| assert!(e.is_ok())).count()
         };
         let mut given_up = Whole::begin(&path, Existing::Kept).expect("a file");
         given_up.file().write_all(b"PID\n").expect("written");

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 
 use self::lines::Lines;
-use crate::model::{NodeState, SourceState, Update};
+use crate::model::{Hello, NodeState, SourceState, Update};
 use crate::private_file::{self, CreateError};
 use crate::source::{Stop, Updates};
 
@@ -42,6 +42,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Recording {
     file: File,
     path: PathBuf,
+    hellos: Vec<Hello>,
 }
 
 impl Recording {
@@ -53,7 +54,16 @@ impl Recording {
         Ok(Self {
             file: private_file::create(path)?,
             path: path.to_owned(),
+            hellos: Vec::new(),
         })
+    }
+
+    /// Begins in the middle of a session: the file begins with these greetings, which have been
+    /// heard already.
+    #[must_use]
+    pub fn after(mut self, hellos: Vec<Hello>) -> Self {
+        self.hellos = hellos;
+        self
     }
 
     /// Passes the updates on and writes them down.
@@ -140,11 +150,15 @@ struct Tape {
 
 impl Tape {
     fn new(recording: Recording, failure: Failure) -> Self {
+        let (mut lines, mut buffer) = (Lines::default(), Vec::new());
+        for hello in recording.hellos {
+            lines.update(&Update::Hello(hello), &mut buffer);
+        }
         Self {
             file: Some(recording.file),
             path: recording.path,
-            lines: Lines::default(),
-            buffer: Vec::new(),
+            lines,
+            buffer,
             written: 0,
             failure,
         }
@@ -192,6 +206,7 @@ impl Tape {
         Some(Update::State(NodeState {
             node: Arc::from(NODE),
             state: SourceState::Lost(why),
+            via: None,
         }))
     }
 }

@@ -14,14 +14,13 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::bpf_get_socket_cookie;
 use aya_ebpf::macros::{btf_tracepoint, raw_tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
-use probe_common::{NO_COOKIE, Tracked, flag, kind, lost};
+use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, offset, read};
-use crate::maps::{SOCKS, count_all_lost, count_lost, count_waiting};
+use crate::maps::{BPF_NOEXIST, SOCKS, count_all_lost, count_lost, count_waiting};
 use crate::record::{Happened, is_orphan, netns, now_ns};
 use crate::task::Current;
 
-const BPF_NOEXIST: u64 = 1;
 const IPPROTO_TCP: u16 = 6;
 /// `sk_shutdown`: closed for receiving and for sending.
 const SHUTDOWN_MASK: u8 = 3;
@@ -82,18 +81,30 @@ enum Copy {
 
 /// The socket's cookie, made now if nobody has asked for it: what `sock_diag` shows too.
 #[inline(always)]
-fn btf_cookie(sk: Ptr) -> u64 {
-    // SAFETY: a pointer that the verifier knows as a socket's.
-    unsafe { bpf_get_socket_cookie(sk.cast_mut().cast()) }
+fn btf_cookie(sk: Ptr) -> Id {
+    Id {
+        // SAFETY: a pointer that the verifier knows as a socket's.
+        conn: unsafe { bpf_get_socket_cookie(sk.cast_mut().cast()) },
+        flags: 0,
+    }
+}
+
+/// A connection's id, and [`flag::NO_COOKIE`] if it is none of the kernel's.
+pub struct Id {
+    pub conn: u64,
+    pub flags: u16,
 }
 
 /// Without the type information the helper can't be called: the cookie if there is one, else a
 /// number that no cookie reaches.
 #[inline(always)]
-pub fn raw_cookie(sk: Ptr) -> u64 {
+pub fn raw_cookie(sk: Ptr) -> Id {
     match read(sk, offset!(cookie)) {
-        0 => now_ns() | NO_COOKIE,
-        cookie => cookie,
+        0 => Id {
+            conn: now_ns() | 1 << 63,
+            flags: flag::NO_COOKIE,
+        },
+        conn => Id { conn, flags: 0 },
     }
 }
 
@@ -101,11 +112,11 @@ pub fn raw_cookie(sk: Ptr) -> u64 {
 /// count up from 1, so that the upper bits are free for the time.
 #[inline(always)]
 fn again(cookie: u64, now_ns: u64) -> u64 {
-    cookie | (now_ns >> 10) << 48 & !NO_COOKIE
+    cookie | (now_ns >> 10) << 48
 }
 
 #[inline(always)]
-fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> u64) -> i32 {
+fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> Id) -> i32 {
     let (old, new) = (old as u8, new as u8);
     // `tcp_close()` after `shutdown()` sets FIN_WAIT1 and the like once more: the FIN is another
     // call's, and often another process's.
@@ -168,7 +179,7 @@ fn missed(tracked: &mut Tracked, old: u8) {
 
 /// CLOSE -> SYN_SENT: in the process that called `connect()`, or for which the kernel does.
 #[inline(always)]
-fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> u64) {
+fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> Id) {
     let current = Current::get();
     let now = now_ns();
     let known: u64 = read(sk, offset!(cookie));
@@ -177,15 +188,19 @@ fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> u64) {
     } else {
         flag::OWNED
     };
+    let id = if known == 0 {
+        cookie()
+    } else {
+        Id {
+            conn: again(known, now),
+            flags: 0,
+        }
+    };
     let tracked = Tracked {
-        conn: if known == 0 {
-            cookie()
-        } else {
-            again(known, now)
-        },
+        conn: id.conn,
         start_ns: now,
         task: current.identity(),
-        flags: flag::CLIENT | owner,
+        flags: flag::CLIENT | owner | id.flags,
         state: SYN_SENT,
         netns: netns(sk),
         ..Tracked::default()
@@ -214,31 +229,41 @@ fn forget_stale(key: u64, earlier: &Tracked) {
 
 /// A transition of a socket that is not in the map.
 #[inline(always)]
-fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce() -> u64) {
+fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce() -> Id) {
     match (old, new) {
         // The child of a listener: now it waits for `accept()`.
         (SYN_RECV, ESTABLISHED) => {
             let now = now_ns();
+            let id = cookie();
             let tracked = Tracked {
-                conn: cookie(),
+                conn: id.conn,
                 start_ns: now,
                 opened_ns: now,
-                flags: flag::QUEUED,
+                flags: flag::QUEUED | id.flags,
                 state: new,
                 netns: netns(sk),
                 ..Tracked::default()
             };
             // If it does not fit, nothing is lost yet: that it is accepted will be seen.
-            let _ = SOCKS.insert(&key, &tracked, 0);
+            let refused = SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_err();
+            // On another CPU it was accepted just now.
+            if let (true, Some(accepted)) = (refused, SOCKS.get_ptr_mut(&key)) {
+                // SAFETY: the pointer is into the map, and its other writer has done its part.
+                unsafe {
+                    (*accepted).start_ns = now;
+                    (*accepted).state = new;
+                }
+            }
         }
         // Never established, and not ours: a connect or a handshake from before the start.
         (SYN_SENT | SYN_RECV, _) => {}
         // From before the start, and not found by the snapshot; or it did not fit into the map.
         // The second copy comes here after each CLOSE that the first has dealt with.
         _ if copy == Copy::First => {
+            let id = cookie();
             let mut tracked = Tracked {
-                conn: cookie(),
-                flags: flag::BEFORE | still_queued(sk, old),
+                conn: id.conn,
+                flags: flag::BEFORE | still_queued(sk, old) | id.flags,
                 state: new,
                 netns: netns(sk),
                 ..Tracked::default()

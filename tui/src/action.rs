@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Show(Tab),
     /// Show the next view.
     NextTab,
+    /// Open what is behind the selected row.
+    Drill,
     /// Show or hide events of a type.
     Toggle(EventType),
     /// Freeze what is shown, or thaw it.
@@ -40,10 +42,18 @@ pub(crate) enum Command {
     Export,
     /// Open the filter prompt.
     Filter,
+    /// Open the prompt for a command.
+    Ask,
+    /// Open the list of namespaces, or of pods.
+    Pick(Picks),
+    /// Let events of all namespaces pass.
+    AllNamespaces,
     /// Keep what was typed.
     Keep,
     /// Complete what was typed: with the next choice, or with the one before.
     Complete { forth: bool },
+    /// Take what was typed before, or go on in a list.
+    Recall { older: bool },
     /// Answer a question.
     Answer { yes: bool },
     /// Close what is topmost.
@@ -58,20 +68,98 @@ pub(crate) enum Command {
     Quit,
 }
 
+impl Command {
+    /// Its name in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Move(Motion::Up) => "up",
+            Self::Move(Motion::Down) => "down",
+            Self::Move(Motion::HalfPageUp) => "half-page-up",
+            Self::Move(Motion::HalfPageDown) => "half-page-down",
+            Self::Move(Motion::PageUp) => "page-up",
+            Self::Move(Motion::PageDown) => "page-down",
+            Self::Move(Motion::First) => "first",
+            Self::Move(Motion::Last) => "last",
+            Self::Show(tab) => tab.title(),
+            Self::NextTab => "next-view",
+            Self::Toggle(EventType::Connect) => "toggle-connect",
+            Self::Toggle(EventType::Accept) => "toggle-accept",
+            Self::Toggle(EventType::Close) => "toggle-close",
+            Self::Toggle(EventType::Unknown) => "toggle-unknown",
+            Self::Drill => "open",
+            Self::Pause => "pause",
+            Self::Wide => "wide",
+            Self::Sort(Side::Left) => "sort-left",
+            Self::Sort(Side::Right) => "sort-right",
+            Self::Invert => "invert",
+            Self::Mark => "mark",
+            Self::MarkRange => "mark-range",
+            Self::Unmark => "unmark",
+            Self::Copy(What::Cell) => "copy-cell",
+            Self::Copy(What::Record) => "copy-row",
+            Self::Export => "export",
+            Self::Filter => "filter",
+            Self::Ask => "command",
+            Self::Pick(Picks::Namespace) => "pick-namespace",
+            Self::Pick(Picks::Pod) => "pick-pod",
+            Self::AllNamespaces => "all-namespaces",
+            Self::Keep => "accept",
+            Self::Complete { forth: true } => "complete",
+            Self::Complete { forth: false } => "complete-back",
+            Self::Recall { older: true } => "older",
+            Self::Recall { older: false } => "newer",
+            Self::Answer { yes: true } => "yes",
+            Self::Answer { yes: false } => "no",
+            Self::Back => "back",
+            Self::Help => "help",
+            Self::Repaint => "repaint",
+            Self::Suspend => "suspend",
+            Self::Quit => "quit",
+        }
+    }
+}
+
+/// What there is a list of to pick from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Picks {
+    Namespace,
+    Pod,
+}
+
 /// A view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tab {
     Events,
     Connections,
+    Pods,
+    Types,
+    Problems,
+    Nodes,
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 2] = [Self::Events, Self::Connections];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Events,
+        Self::Connections,
+        Self::Pods,
+        Self::Types,
+        Self::Problems,
+        Self::Nodes,
+    ];
+
+    /// It is a list of sums, neither of events nor of connections.
+    pub(crate) fn is_list(self) -> bool {
+        !matches!(self, Self::Events | Self::Connections)
+    }
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Connections => "connections",
+            Self::Pods => "pods",
+            Self::Types => "types",
+            Self::Problems => "problems",
+            Self::Nodes => "nodes",
         }
     }
 }

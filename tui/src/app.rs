@@ -1,36 +1,53 @@
 //! What the screen shows, and the only place that changes it: [`App::update`].
 
+mod command;
 mod copy;
+mod detail;
+mod drill;
 mod export;
+mod lists;
 mod marks;
 mod message;
 mod panes;
+mod pick;
 mod prompt;
 mod read;
+mod scope;
 mod sorting;
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 
-use collector::filter::Filter;
-use collector::model::{Batch, Connection, Event, EventType, Limits, Store, Timestamp, Update};
+use collector::filter::{Filter, Key as Field};
+use collector::model::{
+    Batch, Connection, Event, EventId, EventType, Limits, Store, Timestamp, Update,
+};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use tui_input::InputRequest;
 
-use crate::action::{Action, Command, Effect, Tab};
-use crate::columns::{Choice, Column, Row, newest};
+use crate::action::{Action, Command, Effect, Picks, Tab};
+use crate::columns::{Choice, Row, newest};
 use crate::frozen::Frozen;
 use crate::help;
+use crate::history::History;
 use crate::job::{Done, Job};
-use crate::keymap::Key;
+use crate::keymap::{Key, Keymap};
 use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Judge, Motion, Value};
 
 pub(crate) use self::copy::What;
+use self::detail::Detail;
+pub(crate) use self::detail::Wanted;
+use self::drill::Place;
 use self::export::Exporting;
+use self::lists::Lists;
+pub(crate) use self::lists::{Copied, Sum};
 pub(crate) use self::message::{Message, Question, Tone};
 use self::panes::{Pane, Scrolls};
+pub(crate) use self::pick::words;
 pub(crate) use self::prompt::{Asking, Prompt};
+use self::scope::Scope;
 pub(crate) use self::sorting::By;
 
 /// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
@@ -44,6 +61,8 @@ const NOTCH: isize = 3;
 pub(crate) struct Settings {
     /// Where the events come from, in a word.
     pub(crate) source: String,
+    /// The events are those of this host, and its processes can be looked up.
+    pub(crate) local: bool,
     /// The filter to begin with.
     pub(crate) filter: Filter,
     pub(crate) theme: &'static Theme,
@@ -57,12 +76,33 @@ pub(crate) struct Settings {
     pub(crate) tz: TimeZone,
     /// How much is kept.
     pub(crate) limits: Limits,
+    pub(crate) custom: Custom,
+}
+
+/// What somebody has made their own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Custom {
+    pub(crate) keymap: &'static Keymap,
+    /// Filters with names.
+    pub(crate) presets: Vec<(String, String)>,
+    /// The columns of the connections view, if they are not the usual ones.
+    pub(crate) connection_columns: Option<Choice>,
+    /// The columns of the lists of sums, if they are not the usual ones.
+    pub(crate) list_columns: Vec<(Tab, Choice)>,
+    /// Filters of earlier runs, the newest last.
+    pub(crate) history: Vec<String>,
+    /// Where filters are kept for later runs, if they are.
+    pub(crate) history_file: Option<PathBuf>,
+    /// Where the configuration is, or would be.
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// What passes: the filter, and the types that are shown.
 #[derive(Debug)]
 pub(crate) struct Sieve {
     pub(crate) filter: Filter,
+    /// After somebody went from a sum to what is behind it: only that.
+    pub(crate) scope: Option<Scope>,
     hidden: [bool; EventType::ALL.len()],
 }
 
@@ -72,7 +112,9 @@ impl Sieve {
     }
 
     fn is_open(&self) -> bool {
-        self.filter.is_all() && EventType::ALL.into_iter().all(|kind| self.shows(kind))
+        self.scope.is_none()
+            && self.filter.is_all()
+            && EventType::ALL.into_iter().all(|kind| self.shows(kind))
     }
 
     /// Events of this type are shown.
@@ -83,14 +125,20 @@ impl Sieve {
 
 /// The state of the screen.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct App {
     store: Store,
     sieve: Sieve,
     tab: Tab,
     events: Pane<EventIndex>,
     connections: Pane<ConnectionIndex>,
+    lists: Lists,
     /// What each view is sorted by.
     sorts: [Option<By>; Tab::ALL.len()],
+    /// The steps from a sum to what is behind it.
+    trail: Vec<Place>,
+    /// Details above the rows, each opened from the one before.
+    details: Vec<Detail>,
     frozen: Option<Frozen>,
     prompt: Option<Prompt>,
     /// What is answered with yes or no before anything else.
@@ -98,6 +146,9 @@ pub(crate) struct App {
     /// What is said until the next key.
     message: Option<Message>,
     exporting: Option<Exporting>,
+    /// Filters and commands that were typed before.
+    filters: History,
+    commands: History,
     /// What is to be done outside of the state.
     jobs: VecDeque<Job>,
     /// The help is open, this many lines down.
@@ -113,16 +164,22 @@ pub(crate) struct App {
     /// When somebody last moved about in the rows.
     moved: Timestamp,
     source: String,
+    /// The processes are those of this host, and can be looked up.
+    local: bool,
     theme: &'static Theme,
     tz: TimeZone,
     event_columns: Choice,
     connection_columns: Choice,
+    /// The source knows pods.
+    pods: bool,
+    custom: Custom,
 }
 
 impl App {
     pub(crate) fn new(settings: Settings, size: Size, now: Timestamp) -> Self {
         let sieve = Sieve {
             filter: settings.filter,
+            scope: None,
             hidden: [false; EventType::ALL.len()],
         };
         Self {
@@ -130,13 +187,18 @@ impl App {
             tab: Tab::Events,
             events: Pane::new(EventIndex::new(sieve.is_open()), Home::End),
             connections: Pane::new(ConnectionIndex::new(true), Home::Start),
-            sorts: [Column::named("TIME").map(By::at_first), None],
+            sorts: sorting::at_first(),
             sieve,
+            lists: Lists::new(&settings.custom.list_columns, settings.pods),
+            trail: Vec::new(),
+            details: Vec::new(),
             frozen: None,
             prompt: None,
             question: None,
             message: None,
             exporting: None,
+            filters: History::new(settings.custom.history.iter().cloned()),
+            commands: History::default(),
             jobs: VecDeque::new(),
             help: None,
             begun: None,
@@ -147,10 +209,14 @@ impl App {
             now,
             moved: Timestamp(i64::MIN),
             source: settings.source,
+            local: settings.local,
             theme: settings.theme,
             tz: settings.tz,
             event_columns: settings.columns,
-            connection_columns: Choice::connections(settings.pods),
+            connection_columns: (settings.custom.connection_columns.clone())
+                .unwrap_or_else(|| Choice::connections(settings.pods)),
+            pods: settings.pods,
+            custom: settings.custom,
         }
     }
 
@@ -193,6 +259,8 @@ impl App {
             }
             Action::Over => self.over = true,
             Action::Done(Done::Exported(outcome)) => self.exported(outcome),
+            Action::Done(Done::LookedUp(wanted, found)) => self.looked_up(wanted, found),
+            Action::Done(Done::Saved(what, result)) => self.saved(what, result),
             Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
@@ -201,11 +269,11 @@ impl App {
     fn obey(&mut self, command: Command) -> Effect {
         match command {
             Command::Move(motion) => self.go(motion),
-            Command::Show(tab) => self.tab = tab,
+            Command::Show(tab) => self.show(tab),
             Command::NextTab => {
                 let at = Tab::ALL.iter().position(|tab| *tab == self.tab);
                 let next = at.map_or(0, |at| at + 1) % Tab::ALL.len();
-                self.tab = Tab::ALL[next];
+                self.show(Tab::ALL[next]);
             }
             Command::Toggle(kind) => {
                 let hidden = &mut self.sieve.hidden[kind as usize];
@@ -221,10 +289,16 @@ impl App {
             Command::Unmark => {
                 self.unmark();
             }
+            Command::Drill => self.drill(),
             Command::Filter => self.ask_filter(),
             Command::Copy(what) => self.copy_selected(what),
             Command::Export => self.ask_export(),
-            Command::Keep => self.keep(),
+            Command::Ask => self.ask_command(),
+            Command::Pick(Picks::Namespace) => self.pick(Field::Namespace),
+            Command::Pick(Picks::Pod) => self.pick(Field::Pod),
+            Command::AllNamespaces => self.all_namespaces(),
+            Command::Keep => return self.keep(),
+            Command::Recall { older } => self.recall(older),
             Command::Complete { forth } => self.complete(forth),
             Command::Answer { yes } => self.answer(yes),
             Command::Back => self.back(),
@@ -239,7 +313,7 @@ impl App {
 
     /// Closes what is topmost.
     fn back(&mut self) {
-        if self.help.take().is_some() || self.abandon() {
+        if self.help.take().is_some() || self.abandon() || self.step_back() {
             return;
         }
         if self.sieve.filter.is_all() {
@@ -273,7 +347,12 @@ impl App {
     fn go(&mut self, motion: Motion) {
         let height = self.height();
         if let Some(line) = &mut self.help {
-            *line = scrolled(*line, motion, height, self.size.width);
+            let lines = help::lines(self.custom.keymap, self.size.width);
+            let last = lines.saturating_sub(height);
+            *line = motion.scrolled(*line, height).min(last);
+            return;
+        }
+        if self.scroll_detail(Ok(motion)) {
             return;
         }
         if motion == Motion::Last {
@@ -286,8 +365,12 @@ impl App {
     fn scroll(&mut self, lines: isize) {
         let height = self.height();
         if let Some(line) = &mut self.help {
-            let last = help::lines(self.size.width).saturating_sub(height);
+            let lines_of_it = help::lines(self.custom.keymap, self.size.width);
+            let last = lines_of_it.saturating_sub(height);
             *line = line.saturating_add_signed(lines).min(last);
+            return;
+        }
+        if self.scroll_detail(Err(lines)) {
             return;
         }
         self.moved = self.now;
@@ -313,6 +396,7 @@ impl App {
         match self.tab {
             Tab::Events => &mut self.events,
             Tab::Connections => &mut self.connections,
+            list => self.lists.pane_mut(list),
         }
     }
 
@@ -320,6 +404,7 @@ impl App {
         match self.tab {
             Tab::Events => &self.events,
             Tab::Connections => &self.connections,
+            list => self.lists.pane(list),
         }
     }
 
@@ -329,6 +414,8 @@ impl App {
         if self.tab == Tab::Connections {
             self.settle_connections();
         }
+        self.settle_list();
+        self.settle_detail();
         self.settle_marks();
         self.settle_export();
 
@@ -351,7 +438,10 @@ impl App {
                 by.column.value(Row { event, connection })
             })
         };
-        let passes = |event: &Event| sieve.passes(event);
+        let passes = |id: EventId, event: &Event| {
+            let within = |scope: &Scope| scope.has_event(id, event, store);
+            sieve.passes(event) && sieve.scope.as_ref().is_none_or(within)
+        };
         events.index.catch_up(store.log(), PIECE, passes, value);
         let moved = events.index.arrange(self.now, self.moved);
         if moved || !events.index.is_sorted() {
@@ -389,7 +479,8 @@ struct Rule<'a> {
 
 impl Judge for Rule<'_> {
     fn passes(&self, connection: &Connection) -> bool {
-        self.sieve.passes(&connection.row)
+        let within = |scope: &Scope| scope.has_connection(connection);
+        self.sieve.passes(&connection.row) && self.sieve.scope.as_ref().is_none_or(within)
     }
 
     fn value<'a>(&self, connection: &'a Connection) -> Value<'a> {
@@ -414,21 +505,6 @@ fn tells_of_workloads(update: &Update) -> bool {
     };
     let mut origins = batch.events.iter().map(|event| &event.origin);
     origins.any(|origin| origin.pod.is_some() || origin.container.is_some())
-}
-
-/// The first line on the screen of a help that was moved in.
-fn scrolled(line: usize, motion: Motion, height: usize, width: u16) -> usize {
-    let line = match motion {
-        Motion::Up => line.saturating_sub(1),
-        Motion::Down => line + 1,
-        Motion::HalfPageUp => line.saturating_sub(height / 2),
-        Motion::HalfPageDown => line + height / 2,
-        Motion::PageUp => line.saturating_sub(height),
-        Motion::PageDown => line + height,
-        Motion::First => 0,
-        Motion::Last => usize::MAX,
-    };
-    line.min(help::lines(width).saturating_sub(height))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! The command line: what is asked for, checked as far as the text alone allows.
 
-use std::path::PathBuf;
+mod cluster;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -12,6 +15,8 @@ use collector::model::HookKind;
 use collector::source::replay::Speed;
 use collector::units;
 use unicode_width::UnicodeWidthStr;
+
+pub(crate) use cluster::{Access, Agent, Cluster, K8s, K8sCommand, Listen, Probe, Via};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +30,8 @@ Examples:
   tcpscope replay rec.jsonl --speed 4x         see it again, filtered otherwise if you like
   tcpscope poll                                without privileges, with less to tell
   tcpscope demo                                a cluster that is not there, for a first look
+  tcpscope k8s deploy --wait                   put an agent on each node of a cluster
+  tcpscope -k -A                               watch all of it, through its API server
 
 Needs root, or CAP_BPF and CAP_PERFMON; `tcpscope check` says what is missing.
 Exit status: 0 done, 1 failed, 2 wrong usage, 129 hung up.";
@@ -52,11 +59,28 @@ pub(crate) struct Cli {
     view: View,
     #[command(flatten)]
     probes: Probes,
-    /// Write a log of the program's own doings to FILE
-    #[arg(long, global = true, value_name = "FILE")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    files: Files,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+/// Files of the program's own.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Files {
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "Read the screen's configuration from FILE \
+                [default: $XDG_CONFIG_HOME/tcpscope/config.toml]"
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Write a log of the program's own doings to FILE
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,6 +103,14 @@ enum Command {
     /// closes, a client opens a connection for each request, and one node's link loses segments.
     /// Opens no socket and needs no privileges.
     Demo(Box<Demo>),
+    /// Serve this node's events to `tcpscope -k`
+    ///
+    /// What runs on each node of a cluster. Loads the probes as `tcpscope` does, and serves what
+    /// they see over HTTP to those whose token is accepted. Ends by SIGTERM, with a word to those
+    /// who listen.
+    Agent(Agent),
+    /// Put agents into a cluster, look after them, remove them
+    K8s(K8s),
     /// Say what this host allows and what is missing, and how to mend it
     Check,
     /// Write a shell's completions to stdout
@@ -121,7 +153,7 @@ pub(crate) struct View {
     /// Only these Kubernetes namespaces; commas and repeats add
     #[arg(short, long, value_name = "NS", help_heading = "Filters")]
     pub(crate) namespace: Vec<String>,
-    /// All namespaces: the default on a host
+    /// All namespaces: the default on a host; with -k it is the context's
     #[arg(
         short = 'A',
         long,
@@ -258,6 +290,10 @@ pub(crate) enum When {
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Job {
+    /// `agent`
+    Agent(Agent, Probes),
+    /// `k8s`
+    K8s(K8sCommand),
     /// `check`
     Check,
     /// `completions`
@@ -279,18 +315,27 @@ pub(crate) enum Source {
     Replay(PathBuf, Option<Speed>),
     /// Synthetic load from this seed.
     Demo(u64),
+    /// The agents of a cluster.
+    Cluster(Box<Cluster>),
 }
 
-/// The job and the log file that the command line asks for.
+/// The job that the command line asks for, and the files that go with any.
 ///
 /// Ends the process with status 2 and a message where the usage is wrong, with 0 after `--help`.
-pub(crate) fn parse() -> (Job, Option<PathBuf>) {
+pub(crate) fn parse() -> (Job, Files) {
     let cli = Cli::parse();
-    let log = cli.log.clone();
-    match cli.job() {
-        Ok(job) => (job, log),
+    let files = cli.files.clone();
+    match cli.job(is_plugin(std::env::args_os().next())) {
+        Ok(job) => (job, files),
         Err(error) => error.exit(),
     }
+}
+
+/// Whether this is run as `kubectl tcpscope`, which is about clusters by default.
+fn is_plugin(program: Option<OsString>) -> bool {
+    let program = program.map(PathBuf::from);
+    let name = program.as_deref().and_then(Path::file_stem);
+    name.is_some_and(|name| name == "kubectl-tcpscope")
 }
 
 /// The whole definition, for what is made from it.
@@ -304,23 +349,43 @@ pub(crate) fn usage(message: impl std::fmt::Display) -> clap::Error {
 }
 
 impl Cli {
-    fn job(self) -> Result<Job, clap::Error> {
+    fn job(self, plugin: bool) -> Result<Job, clap::Error> {
         let conflict = |what, name| {
             let message = format!("{what} cannot be used with `{name}`");
             Err(Self::command().error(ErrorKind::ArgumentConflict, message))
         };
         let Some(command) = self.command else {
             self.view.check()?;
-            return Ok(Job::Watch(Source::Host(self.probes), Box::new(self.view)));
+            let view = Box::new(self.view);
+            if !self.cluster.kubernetes && !plugin {
+                if self.cluster.any() {
+                    let message = "--selector, --via and the options that name a cluster need -k";
+                    let kind = ErrorKind::MissingRequiredArgument;
+                    return Err(Self::command().error(kind, message));
+                }
+                return Ok(Job::Watch(Source::Host(self.probes), view));
+            }
+            if self.probes.any() {
+                return conflict("--buffer, --no-seed and --accept-hook", "-k");
+            }
+            return Ok(Job::Watch(Source::Cluster(Box::new(self.cluster)), view));
         };
         let name = command.name();
+        if self.cluster.any() {
+            return conflict("-k and what belongs to it", name);
+        }
         let (source, after) = match command {
             Command::Poll(view) => (Source::Poll, *view),
             Command::Replay(replay) => (Source::Replay(replay.file, replay.speed), replay.view),
             Command::Demo(demo) => (Source::Demo(demo.seed), demo.view),
+            Command::Agent(_) if self.view != View::default() => {
+                return conflict("an option for filters or output", name);
+            }
+            Command::Agent(agent) => return Ok(Job::Agent(agent, self.probes)),
             _ if self.probes.any() || self.view != View::default() => {
                 return conflict("an option for filters, output or the source", name);
             }
+            Command::K8s(k8s) => return Ok(Job::K8s(k8s.command)),
             Command::Check => return Ok(Job::Check),
             Command::Completions { shell } => return Ok(Job::Completions(shell)),
             Command::Man => return Ok(Job::Man),
@@ -340,6 +405,8 @@ impl Command {
             Self::Poll(_) => "poll",
             Self::Replay(_) => "replay",
             Self::Demo(_) => "demo",
+            Self::Agent(_) => "agent",
+            Self::K8s(_) => "k8s",
             Self::Check => "check",
             Self::Completions { .. } => "completions",
             Self::Man => "man",
@@ -354,6 +421,28 @@ impl Probes {
 }
 
 impl View {
+    /// Leaves the namespace to whoever has one to offer, if none was asked for.
+    pub(crate) fn default_namespace(&mut self, namespace: &str) {
+        if self.namespace.is_empty() && !self.all_namespaces {
+            self.namespace.push(namespace.to_owned());
+        }
+    }
+
+    /// The part of the filter that says which nodes and which workloads.
+    ///
+    /// # Errors
+    /// As [`View::filter`].
+    pub(crate) fn scope(&self) -> Result<Filter, clap::Error> {
+        let scope = Self {
+            namespace: self.namespace.clone(),
+            pod: self.pod.clone(),
+            container: self.container.clone(),
+            node: self.node.clone(),
+            ..Self::default()
+        };
+        scope.filter()
+    }
+
     /// What was said before the subcommand, with what was said after it: lists add, and of two
     /// single values the later holds.
     fn with(mut self, after: Self) -> Self {

@@ -1,6 +1,7 @@
 //! The columns of the tables on the screen: how wide each is, and what goes first where there is no
 //! room. What stands in their cells is what the text outputs say.
 
+mod lists;
 mod sort;
 
 use std::borrow::Cow;
@@ -10,9 +11,11 @@ use collector::model::{ConnState, Connection, Event, Timestamp};
 use jiff::tz::TimeZone;
 
 pub(crate) use collector::export::Align;
+pub(crate) use lists::{At, Item, ListColumn, Look, whom};
 pub(crate) use sort::newest;
 use sort::{First, Say, sort};
 
+use crate::action::Tab;
 use crate::{format, text};
 
 /// What a column is, beyond its name.
@@ -48,6 +51,8 @@ pub(crate) struct Column {
     /// What says the text; the screen's own columns have none.
     text: Option<&'static export::Column>,
     sort: Option<(First, Say)>,
+    /// Of the views that are lists of sums.
+    list: Option<&'static ListColumn>,
 }
 
 /// The columns that the screen lays out in its own way. Others have one width.
@@ -205,6 +210,27 @@ impl Choice {
         if names.is_empty() {
             return Ok(Self::usual(&EVENTS, EVENTS_DROP, pods));
         }
+        Self::chosen(names, EVENTS_DROP)
+    }
+
+    /// The columns of a view: those that were asked for, if any were.
+    ///
+    /// # Errors
+    /// If one of them is not there.
+    pub(crate) fn of<S: AsRef<str>>(
+        tab: Tab,
+        names: &[S],
+        pods: bool,
+    ) -> Result<Self, UnknownColumn> {
+        match tab {
+            Tab::Events => Self::events(names, pods),
+            Tab::Connections if names.is_empty() => Ok(Self::connections(pods)),
+            Tab::Connections => Self::chosen(names, CONNECTIONS_DROP),
+            list => Self::list(list, pods || !names.is_empty()).picked(names),
+        }
+    }
+
+    fn chosen<S: AsRef<str>>(names: &[S], drop: &[&'static str]) -> Result<Self, UnknownColumn> {
         let columns = names.iter().map(|name| {
             let name = name.as_ref();
             named(name).ok_or_else(|| UnknownColumn {
@@ -213,7 +239,7 @@ impl Choice {
         });
         Ok(Self {
             columns: columns.collect::<Result<_, _>>()?,
-            drop: EVENTS_DROP.to_vec(),
+            drop: drop.to_vec(),
         })
     }
 
@@ -279,6 +305,13 @@ impl Choice {
     }
 }
 
+/// The names of all columns.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let own = LAYOUT.iter().map(|(name, ..)| *name);
+    let others = export::COLUMNS.iter().map(|column| column.name);
+    own.chain(others.filter(|name| LAYOUT.iter().all(|(known, ..)| known != name)))
+}
+
 /// A column where it stands on the screen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed {
@@ -337,6 +370,7 @@ fn named(name: &str) -> Option<Column> {
             max: *max,
             text,
             sort: sort(name),
+            list: None,
         });
     }
     let text = text?;
@@ -350,6 +384,7 @@ fn named(name: &str) -> Option<Column> {
         max: width,
         text: Some(text),
         sort: sort(text.name),
+        list: None,
     })
 }
 

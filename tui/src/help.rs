@@ -1,6 +1,7 @@
-//! What the help says. The keys come from the key table.
+//! What the help says. The keys come from the key table, the commands from theirs.
 
-use crate::keymap::{BINDINGS, Binding};
+use crate::commands::COMMANDS;
+use crate::keymap::{Bound, Keymap};
 
 /// Cells of one column of the help, the gap to the next one included.
 pub(crate) const COLUMN: u16 = 40;
@@ -29,9 +30,9 @@ pub(crate) enum Line {
 }
 
 /// All lines, one below the other.
-fn all() -> Vec<Line> {
-    let keys = |b: &Binding| {
-        let sequence = |keys: &&[_]| {
+fn all(keymap: &Keymap) -> Vec<Line> {
+    let keys = |b: &Bound| {
+        let sequence = |keys: &Vec<_>| {
             keys.iter()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
@@ -40,14 +41,20 @@ fn all() -> Vec<Line> {
         b.keys.iter().map(sequence).collect::<Vec<_>>().join(", ")
     };
     let mut lines = Vec::new();
-    for (title, bindings) in BINDINGS {
+    for (title, bound) in &keymap.sections {
         lines.push(Line::Title(title));
-        lines.extend(bindings.iter().map(|b| Line::Entry {
+        lines.extend(bound.iter().map(|b| Line::Entry {
             keys: keys(b),
-            text: b.help,
+            text: b.binding.help,
         }));
         lines.push(Line::Blank);
     }
+    lines.push(Line::Title("Commands, with Tab"));
+    lines.extend(COMMANDS.iter().map(|command| Line::Entry {
+        keys: format!(":{}", command.name),
+        text: command.help,
+    }));
+    lines.push(Line::Blank);
     lines.push(Line::Title(LETTERS.0));
     lines.extend(LETTERS.1.iter().map(|(letter, text)| Line::Entry {
         keys: (*letter).to_owned(),
@@ -57,16 +64,16 @@ fn all() -> Vec<Line> {
 }
 
 /// The lines in as many columns as a terminal of that width has room for.
-pub(crate) fn columns(width: u16) -> Vec<Vec<Line>> {
-    let lines = all();
+pub(crate) fn columns(keymap: &Keymap, width: u16) -> Vec<Vec<Line>> {
+    let lines = all(keymap);
     let columns = usize::from((width / COLUMN).max(1));
     let height = lines.len().div_ceil(columns);
     lines.chunks(height).map(<[Line]>::to_vec).collect()
 }
 
 /// How many lines the help has at that width.
-pub(crate) fn lines(width: u16) -> usize {
-    columns(width)
+pub(crate) fn lines(keymap: &Keymap, width: u16) -> usize {
+    columns(keymap, width)
         .iter()
         .map(Vec::len)
         .max()
@@ -79,10 +86,11 @@ mod tests {
 
     #[test]
     fn each_binding_has_a_line_that_fits() {
-        let lines = all();
-        let bindings: usize = BINDINGS.iter().map(|(_, b)| b.len()).sum();
+        let keymap = <&Keymap>::default();
+        let lines = all(keymap);
+        let bindings = keymap.bound().count();
         let entries = lines.iter().filter(|l| matches!(l, Line::Entry { .. }));
-        assert_eq!(entries.count(), bindings + LETTERS.1.len());
+        assert_eq!(entries.count(), bindings + COMMANDS.len() + LETTERS.1.len());
         for line in lines {
             if let Line::Entry { keys, text } = line {
                 assert!(keys.chars().count() < KEYS, "{keys}");

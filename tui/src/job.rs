@@ -1,6 +1,12 @@
 //! What is to be done outside of the state: it is asked for there, done by the loop of the screen,
 //! and what became of it is told to the state again.
 
+use std::path::PathBuf;
+
+use collector::identity::process::Living;
+use collector::model::Hello;
+
+use crate::app::Wanted;
 use crate::export::{Export, Outcome};
 
 /// Something to be done.
@@ -8,8 +14,32 @@ use crate::export::{Export, Outcome};
 pub(crate) enum Job {
     /// Write rows into a file. On another thread: it may take seconds.
     Export(Box<Export>),
+    /// Write a small file of the user's own, in the place of the one that is there.
+    Save {
+        path: PathBuf,
+        text: String,
+        what: Saved,
+    },
+    /// Write the columns of a view into the configuration.
+    SaveColumns {
+        path: PathBuf,
+        view: &'static str,
+        columns: Vec<String>,
+    },
+    /// Write all that comes from now on to a file, which begins with these greetings.
+    Record { path: PathBuf, hellos: Vec<Hello> },
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
+    /// Look a process up. On another thread: `/proc` may let one wait.
+    LookUp(Wanted),
+}
+
+/// What is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saved {
+    History,
+    Columns,
+    Recording,
 }
 
 /// What became of it.
@@ -17,4 +47,8 @@ pub(crate) enum Job {
 pub(crate) enum Done {
     /// Rows were written, or were not.
     Exported(Outcome),
+    /// A process was looked up; it may be gone.
+    LookedUp(Wanted, Option<Living>),
+    /// Something was saved in that file, or was not for that reason.
+    Saved(Saved, Result<String, String>),
 }

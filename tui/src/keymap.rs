@@ -1,6 +1,13 @@
-//! Which key does what: one table. The footer and the help are made from it.
+//! Which key does what: one table, which a configuration can change. The footer and the help are
+//! made from it.
+
+mod parse;
+
+#[cfg(test)]
+pub(crate) use self::parse::actions;
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use collector::model::EventType;
 use crossterm::event::{
@@ -9,7 +16,7 @@ use crossterm::event::{
 use ratatui::layout::Size;
 use tui_input::backend::crossterm::to_input_request;
 
-use crate::action::{Action, Command, Side, Tab};
+use crate::action::{Action, Command, Picks, Side, Tab};
 use crate::app::What;
 use crate::view::Motion;
 
@@ -62,6 +69,7 @@ impl fmt::Display for Key {
             KeyCode::PageUp => f.write_str("PgUp"),
             KeyCode::PageDown => f.write_str("PgDn"),
             KeyCode::Esc => f.write_str("Esc"),
+            KeyCode::F(n) => write!(f, "F{n}"),
             other => write!(f, "{other:?}"),
         }
     }
@@ -73,10 +81,14 @@ pub(crate) enum When {
     Always,
     /// The rows are uncovered.
     Rows,
+    /// There is something behind what is shown or selected.
+    Drill,
     /// There is something that Esc closes.
     Closable,
     /// A prompt is open.
     Prompt,
+    /// The prompt that is open is for a filter or a command.
+    Text,
     /// The prompt for this is open.
     At(Asks),
     /// A question is to be answered.
@@ -87,7 +99,13 @@ pub(crate) enum When {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asks {
     Filter,
+    Command,
     Export,
+    Pick,
+}
+
+impl Asks {
+    pub(crate) const ALL: [Self; 4] = [Self::Filter, Self::Command, Self::Export, Self::Pick];
 }
 
 /// One line of the table.
@@ -128,11 +146,12 @@ impl Binding {
 /// The bindings, under the titles that they have in the help.
 pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     use Command::{
-        Answer, Back, Complete, Copy, Export, Filter, Help, Invert, Keep, Mark, MarkRange, Move,
-        NextTab, Pause, Quit, Repaint, Show, Sort, Suspend, Toggle, Unmark,
+        AllNamespaces, Answer, Ask, Back, Complete, Copy, Drill, Export, Filter, Help, Invert,
+        Keep, Mark, MarkRange, Move, NextTab, Pause, Pick, Quit, Recall, Repaint, Show, Sort,
+        Suspend, Toggle, Unmark,
     };
     use EventType::{Accept, Close, Connect, Unknown};
-    use When::{Always, Asked, At, Closable, Prompt, Rows};
+    use When::{Always, Asked, At, Closable, Prompt, Rows, Text};
     [
         (
             "Moving",
@@ -191,6 +210,15 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
             "What is shown",
             &[
                 bind(&[&[ch('/')]], Filter, Rows, "filter: port:443 !comm:curl").footer("filter"),
+                bind(&[&[ch(':')]], Ask, Rows, "a command, such as :theme").footer("command"),
+                bind(
+                    &[&[ch('n')]],
+                    Pick(Picks::Namespace),
+                    Rows,
+                    "pick a namespace",
+                ),
+                bind(&[&[ch('p')]], Pick(Picks::Pod), Rows, "pick a pod"),
+                bind(&[&[ch('0')]], AllNamespaces, Rows, "all namespaces"),
                 bind(&[&[ch('P')]], Pause, Rows, "pause, resume").footer("pause"),
                 bind(
                     &[&[ch('t'), ch('c')]],
@@ -257,7 +285,28 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     Rows,
                     "connections, open and ended",
                 ),
+                bind(
+                    &[&[ch('3')]],
+                    Show(Tab::Pods),
+                    Rows,
+                    "pods, or units, or commands",
+                ),
+                bind(&[&[ch('4')]], Show(Tab::Types), Rows, "types and reasons"),
+                bind(
+                    &[&[ch('5')]],
+                    Show(Tab::Problems),
+                    Rows,
+                    "problems and findings",
+                ),
+                bind(&[&[ch('6')]], Show(Tab::Nodes), Rows, "nodes"),
                 bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view").footer("view"),
+                bind(
+                    &[&[key(KeyCode::Enter)]],
+                    Drill,
+                    When::Drill,
+                    "what is behind the row",
+                )
+                .footer("open"),
             ],
         ),
         (
@@ -293,31 +342,58 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                 bind(
                     &[&[key(KeyCode::Enter)]],
                     Keep,
-                    At(Asks::Filter),
-                    "keep the filter",
+                    Prompt,
+                    "take what was typed",
                 )
-                .footer("keep"),
+                .footer("ok"),
+                bind(&[&[key(KeyCode::Esc)]], Back, Prompt, "leave all as it was").footer("cancel"),
                 bind(
-                    &[&[key(KeyCode::Enter)]],
-                    Keep,
-                    At(Asks::Export),
-                    "write the file",
+                    &[&[key(KeyCode::Tab)]],
+                    Complete { forth: true },
+                    Text,
+                    "complete; again, the next",
                 )
-                .footer("write"),
+                .footer("complete"),
                 bind(
                     &[&[key(KeyCode::Tab)]],
                     Complete { forth: true },
                     At(Asks::Export),
-                    "another format",
+                    "export: another format",
                 )
                 .footer("format"),
                 bind(
                     &[&[key(KeyCode::BackTab)]],
                     Complete { forth: false },
                     Prompt,
-                    "the choice before",
+                    "the completion before",
                 ),
-                bind(&[&[key(KeyCode::Esc)]], Back, Prompt, "as it was").footer("cancel"),
+                bind(
+                    &[&[key(KeyCode::Up)], &[ctrl('p')]],
+                    Recall { older: true },
+                    Text,
+                    "what was typed before",
+                )
+                .footer("before"),
+                bind(
+                    &[&[key(KeyCode::Down)], &[ctrl('n')]],
+                    Recall { older: false },
+                    Text,
+                    "what was typed after that",
+                ),
+                bind(
+                    &[&[key(KeyCode::Up)], &[ctrl('p')]],
+                    Recall { older: true },
+                    At(Asks::Pick),
+                    "list: up",
+                )
+                .footer("up"),
+                bind(
+                    &[&[key(KeyCode::Down)], &[ctrl('n')]],
+                    Recall { older: false },
+                    At(Asks::Pick),
+                    "list: down",
+                )
+                .footer("down"),
                 bind(&[&[ch('y')]], Answer { yes: true }, Asked, "yes").footer("yes"),
                 bind(
                     &[&[ch('n')], &[key(KeyCode::Esc)]],
@@ -335,7 +411,7 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     &[&[key(KeyCode::Esc)]],
                     Back,
                     Closable,
-                    "close help, filter, marks",
+                    "back: detail, filter, marks",
                 )
                 .footer("back"),
                 bind(&[&[ch('?')]], Help, Always, "this help").footer("help"),
@@ -347,8 +423,51 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     ]
 };
 
+/// A line of the table with the keys that it has in this run.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) binding: &'static Binding,
+    pub(crate) keys: Vec<Vec<Key>>,
+}
+
+/// The table with the keys that it has in this run.
+#[derive(Debug)]
+pub(crate) struct Keymap {
+    pub(crate) sections: Vec<(&'static str, Vec<Bound>)>,
+}
+
+static USUAL: LazyLock<Keymap> = LazyLock::new(|| {
+    let bound = |binding: &'static Binding| Bound {
+        binding,
+        keys: binding.keys.iter().map(|keys| keys.to_vec()).collect(),
+    };
+    let section = |(title, bindings): &(&'static str, &'static [Binding])| {
+        (*title, bindings.iter().map(bound).collect())
+    };
+    Keymap {
+        sections: BINDINGS.iter().map(section).collect(),
+    }
+});
+
+/// The keys as the table has them.
+impl Default for &'static Keymap {
+    fn default() -> Self {
+        &USUAL
+    }
+}
+
+impl Keymap {
+    pub(crate) fn bound(&self) -> impl Iterator<Item = &Bound> {
+        self.sections.iter().flat_map(|(_, bound)| bound)
+    }
+}
+
 /// What the keys depend on.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub(crate) struct Mode {
     /// A prompt is open.
     pub(crate) prompt: Option<Asks>,
@@ -356,10 +475,14 @@ pub(crate) struct Mode {
     pub(crate) asked: bool,
     /// Something covers the rows.
     pub(crate) covered: bool,
+    /// There is something behind what is shown or selected.
+    pub(crate) drill: bool,
     /// There is something that Esc closes.
     pub(crate) closable: bool,
     /// The key before, if it only means something with this one.
     pub(crate) begun: Option<Key>,
+    /// The keys of this run.
+    pub(crate) keymap: &'static Keymap,
 }
 
 impl Mode {
@@ -368,19 +491,22 @@ impl Mode {
             When::Asked => self.asked,
             _ if self.asked => false,
             When::Prompt => self.prompt.is_some(),
+            When::Text => matches!(self.prompt, Some(Asks::Filter | Asks::Command)),
             When::At(asks) => self.prompt == Some(asks),
             _ if self.prompt.is_some() => false,
             When::Always => true,
             When::Rows => !self.covered,
+            When::Drill => self.drill,
             When::Closable => self.closable,
         }
     }
 
     /// The bindings that work now, each with the keys of it that are still to be pressed.
     fn working(self) -> impl Iterator<Item = (&'static Binding, &'static [Key])> {
-        let all = BINDINGS.iter().flat_map(|(_, bindings)| bindings.iter());
-        all.filter(move |b| self.allows(b.when))
-            .flat_map(|b| b.keys.iter().map(move |keys| (b, *keys)))
+        let bound = self.keymap.bound();
+        bound
+            .filter(move |bound| self.allows(bound.binding.when))
+            .flat_map(|bound| bound.keys.iter().map(|keys| (bound.binding, &keys[..])))
             .filter_map(move |(b, keys)| match self.begun {
                 None => Some((b, keys)),
                 Some(begun) if keys[0] == begun && keys.len() > 1 => Some((b, &keys[1..])),
@@ -389,22 +515,21 @@ impl Mode {
     }
 
     /// What stands in the footer: keys and words, in the order of the table.
-    pub(crate) fn footer(self) -> Vec<(Key, &'static str)> {
-        let mut out: Vec<(Key, &'static str)> = Vec::new();
+    pub(crate) fn footer(self) -> Vec<(String, &'static str)> {
+        let mut out: Vec<(String, &'static str)> = Vec::new();
         for (binding, keys) in self.working() {
-            let prefix = keys.len() > 1;
+            let choices = prefix_word(binding.command).filter(|_| keys.len() > 1);
             let word = match binding.footer {
-                Some(_) if prefix => prefix_word(keys[0]),
-                word if self.begun.is_some() => word.or(Some(binding.help)),
-                word => word,
+                None if self.begun.is_some() => Some(binding.help),
+                word => choices.or(word),
             };
             let Some(word) = word else { continue };
+            // Of keys that begin with the same one, and have a word for all of them, that one.
+            let shown = if choices.is_some() { &keys[..1] } else { keys };
+            let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
             // Of several keys for one thing, the first.
-            if !out
-                .iter()
-                .any(|(key, known)| *known == word || *key == keys[0])
-            {
-                out.push((keys[0], word));
+            if !out.iter().any(|(_, known)| *known == word) {
+                out.push((shown.join(" "), word));
             }
         }
         out
@@ -429,9 +554,9 @@ impl Mode {
     }
 }
 
-/// What the keys after this one are about.
-fn prefix_word(key: Key) -> Option<&'static str> {
-    (key == ch('t')).then_some("types")
+/// What the keys that begin this are about.
+fn prefix_word(command: Command) -> Option<&'static str> {
+    matches!(command, Command::Toggle(_)).then_some("types")
 }
 
 /// What an event of the terminal means in a mode.
@@ -503,26 +628,30 @@ mod tests {
         }
     }
 
-    const ROWS: Mode = Mode {
-        prompt: None,
-        asked: false,
-        covered: false,
-        closable: false,
-        begun: None,
-    };
+    fn rows() -> Mode {
+        Mode {
+            prompt: None,
+            asked: false,
+            covered: false,
+            drill: false,
+            closable: false,
+            begun: None,
+            keymap: &USUAL,
+        }
+    }
 
     #[test]
     fn no_key_has_two_meanings_in_one_mode() {
         {
             for mode in [
-                ROWS,
+                rows(),
                 Mode {
                     covered: true,
-                    ..ROWS
+                    ..rows()
                 },
                 Mode {
                     prompt: Some(Asks::Filter),
-                    ..ROWS
+                    ..rows()
                 },
             ] {
                 let mode = Mode {
@@ -544,12 +673,12 @@ mod tests {
 
     #[test]
     fn a_prefix_waits_for_its_key_and_another_one_cancels() {
-        let Some(Action::Begin(t)) = press(ROWS, KeyCode::Char('t'), KeyModifiers::NONE) else {
+        let Some(Action::Begin(t)) = press(rows(), KeyCode::Char('t'), KeyModifiers::NONE) else {
             panic!("t is no prefix");
         };
         let begun = Mode {
             begun: Some(t),
-            ..ROWS
+            ..rows()
         };
         assert_eq!(command(begun, 'x'), Some(Command::Toggle(EventType::Close)));
         assert!(matches!(
@@ -565,7 +694,7 @@ mod tests {
     fn letters_are_text_at_the_prompt_and_quit_still_quits() {
         let prompt = Mode {
             prompt: Some(Asks::Filter),
-            ..ROWS
+            ..rows()
         };
         assert!(matches!(
             press(prompt, KeyCode::Char('q'), KeyModifiers::NONE),
@@ -583,13 +712,13 @@ mod tests {
 
     #[test]
     fn shift_is_part_of_the_letter() {
-        let upper = press(ROWS, KeyCode::Char('G'), KeyModifiers::SHIFT);
+        let upper = press(rows(), KeyCode::Char('G'), KeyModifiers::SHIFT);
         assert!(matches!(
             upper,
             Some(Action::Command(Command::Move(Motion::Last)))
         ));
-        assert_eq!(command(ROWS, 'p'), None);
-        assert_eq!(command(ROWS, 'P'), Some(Command::Pause));
+        assert_eq!(command(rows(), 'p'), Some(Command::Pick(Picks::Pod)));
+        assert_eq!(command(rows(), 'P'), Some(Command::Pause));
     }
 
     #[test]
@@ -601,24 +730,31 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            words(ROWS),
+            words(rows()),
             [
-                "/ filter", "P pause", "t types", "w wide", "Tab view", "s export", "? help",
+                "/ filter",
+                ": command",
+                "P pause",
+                "t types",
+                "w wide",
+                "Tab view",
+                "s export",
+                "? help",
                 "q quit"
             ]
         );
         assert_eq!(
             words(Mode {
                 prompt: Some(Asks::Filter),
-                ..ROWS
+                ..rows()
             }),
-            ["Enter keep", "Esc cancel"]
+            ["Enter ok", "Esc cancel", "Tab complete", "↑ before"]
         );
         assert_eq!(
             words(Mode {
                 covered: true,
                 closable: true,
-                ..ROWS
+                ..rows()
             }),
             ["Esc back", "? help", "q quit"]
         );

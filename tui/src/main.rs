@@ -4,22 +4,30 @@
 //! is either the screen or text on stdout.
 
 mod action;
+mod agent;
 mod app;
 mod check;
 mod cli;
 mod clipboard;
 mod columns;
+mod commands;
+mod complete;
+mod config;
+mod deploy;
+mod detail;
 mod export;
 mod format;
 mod frozen;
 mod headless;
 mod help;
+mod history;
 mod home;
 mod job;
 mod keymap;
 mod log;
 mod manual;
 mod pace;
+mod picker;
 mod run;
 #[cfg(test)]
 mod sample;
@@ -32,18 +40,19 @@ mod text;
 mod theme;
 mod ui;
 mod view;
+mod words;
 
 use std::io::IsTerminal;
-use std::path::Path;
 use std::process::ExitCode;
 
-use cli::{Format, Job};
+use cli::{Files, Format, Job};
 use collector::source::Stop;
+use config::Config;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let (job, log) = cli::parse();
-    match run(job, log.as_deref()).await {
+    let (job, files) = cli::parse();
+    match run(job, &files).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("tcpscope: {error:#}");
@@ -52,26 +61,32 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(job: Job, log: Option<&Path>) -> anyhow::Result<ExitCode> {
-    log.map(log::start).transpose()?;
+async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
+    files.log.as_deref().map(log::start).transpose()?;
     let (source, view) = match job {
+        Job::Agent(options, probes) => return agent::run(options, &probes).await,
+        Job::K8s(command) => return deploy::run(command).await,
         Job::Check => return check::run(),
         Job::Completions(shell) => return manual::completions(shell),
         Job::Man => return manual::page(),
         Job::Watch(source, view) => (source, view),
     };
+    let mut view = view;
+    let access = sources::open(&source, &mut view).await?;
+    let access = access.as_ref();
     let filter = view.filter().unwrap_or_else(|error| error.exit());
     let format = view.format(std::io::stdout().is_terminal());
     let stop = Stop::default();
     let (code, recorded) = if format == Format::Tui {
-        let settings = settings::settings(&source, &view, filter);
+        let config = Config::load(files.config.as_deref())?;
+        let settings = settings::settings(&source, &view, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
-        (run::run(updates, settings).await?, recorded)
+        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
+        (run::run(updates, &stop, settings).await?, recorded)
     } else {
-        let options = headless::Options::new(&view, format, filter);
+        let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, &view, format, &stop)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {

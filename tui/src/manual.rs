@@ -31,7 +31,7 @@ pub(crate) fn page() -> anyhow::Result<ExitCode> {
 }
 
 /// A reader who has seen enough is none who has to be told so.
-fn print(text: &[u8]) -> anyhow::Result<ExitCode> {
+pub(crate) fn print(text: &[u8]) -> anyhow::Result<ExitCode> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),

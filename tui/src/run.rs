@@ -1,11 +1,14 @@
 //! The loop of the screen: the only place that knows the terminal, the clock and the stream.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use collector::identity::process;
 use collector::model::Timestamp;
-use collector::source::Updates;
+use collector::record::Recording;
+use collector::source::{Stop, Updates};
 use crossterm::event::EventStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -15,7 +18,8 @@ use tokio_stream::StreamExt;
 
 use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
-use crate::job::{Done, Job};
+use crate::config;
+use crate::job::{Done, Job, Saved};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
 use crate::signals::{Caught, HUNG_UP, Signals};
@@ -28,7 +32,11 @@ const STOPPED: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// If the source fails before it began, or the terminal cannot be used.
-pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    mut updates: Updates,
+    stop: &Stop,
+    settings: Settings,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let woken = signal(SignalKind::from_raw(libc::SIGCONT));
     let mut woken = woken.context("cannot listen to signals")?;
@@ -43,6 +51,7 @@ pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Res
         pace: Pace::default(),
         suspended: None,
         tell,
+        recording: None,
     };
     let mut input = EventStream::new();
     let mut second = interval(Duration::from_secs(1));
@@ -91,6 +100,11 @@ pub(crate) async fn run(mut updates: Updates, settings: Settings) -> anyhow::Res
         if screen.take(action, cause)? == Effect::Quit {
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(recording) = screen.recording.take() {
+            // That it fails is told among the states of the nodes.
+            let (tee, _) = recording.tee(updates, stop.clone())?;
+            updates = tee;
+        }
         // Not a screen that says why it is empty: what is to be done about it is to be read, and
         // done, in the shell.
         if let Some(why) = screen.app.stillborn() {
@@ -108,6 +122,8 @@ struct Screen {
     suspended: Option<Instant>,
     /// Where those who work elsewhere tell what they have done.
     tell: mpsc::UnboundedSender<Done>,
+    /// What comes is to be written to this.
+    recording: Option<Recording>,
 }
 
 impl Screen {
@@ -142,9 +158,48 @@ impl Screen {
                     let _ = tell.send(Done::Exported(export.run()));
                 });
             }
+            Job::LookUp(wanted) => {
+                let tell = self.tell.clone();
+                spawn_blocking(move || {
+                    let found = process::look_up(wanted.pid, wanted.seen);
+                    let _ = tell.send(Done::LookedUp(wanted, found));
+                });
+            }
+            Job::Save { path, text, what } => {
+                self.save(what, path, move |path| config::write(path, &text));
+            }
+            Job::SaveColumns {
+                path,
+                view,
+                columns,
+            } => self.save(Saved::Columns, path, move |path| {
+                config::set_columns(path, view, &columns)
+            }),
+            Job::Record { path, hellos } => {
+                let result = Recording::create(&path).map(|recording| {
+                    self.recording = Some(recording.after(hellos));
+                    path.display().to_string()
+                });
+                let result = result.map_err(|error| error.to_string());
+                let _ = self.tell.send(Done::Saved(Saved::Recording, result));
+            }
             Job::Copy(text) => self.term.copy(&text)?,
         }
         Ok(())
+    }
+
+    fn save(
+        &self,
+        what: Saved,
+        path: PathBuf,
+        write: impl FnOnce(&Path) -> anyhow::Result<()> + Send + 'static,
+    ) {
+        let tell = self.tell.clone();
+        spawn_blocking(move || {
+            let written = write(&path).map_err(|error| format!("{error:#}"));
+            let result = written.map(|()| path.display().to_string());
+            let _ = tell.send(Done::Saved(what, result));
+        });
     }
 
     /// When to wake up: for the next frame, or to see that nobody has stopped us.

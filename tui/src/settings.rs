@@ -1,14 +1,18 @@
-//! What the screen is to be like, from the command line and the environment.
+//! What the screen is to be like, from the command line, the configuration and the environment.
+
+use std::fs;
 
 use collector::filter::Filter;
-use collector::model::Limits;
 use collector::source::replay;
 use jiff::tz::TimeZone;
 
-use crate::app::Settings;
+use crate::action::Tab;
+use crate::app::{Custom, Settings};
 use crate::cli::{self, Source, View, When};
 use crate::columns::Choice;
-use crate::theme::{MONO, THEMES, Theme};
+use crate::config::Config;
+use crate::home;
+use crate::theme::{MONO, Theme};
 
 /// The settings that a command line asks for.
 ///
@@ -18,43 +22,73 @@ pub(crate) fn settings(
     source: &Source,
     view: &View,
     filter: Filter,
+    config: Config,
 ) -> Result<Settings, clap::Error> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let wrong = |error| cli::usage(format_args!("invalid value for --columns: {error}"));
     let pods = match source {
         Source::Host(_) | Source::Poll => false,
         Source::Replay(file, _) => replay::names_pods(file),
-        Source::Demo(_) => true,
+        Source::Demo(_) | Source::Cluster(_) => true,
     };
-    let columns = Choice::events(&view.columns, pods).map_err(wrong)?;
+    // The configuration's are known to be there.
+    let own = |tab, names: &[String]| Choice::of(tab, names, pods).map_err(wrong);
+    let columns = if view.columns.is_empty() {
+        own(Tab::Events, &config.events)?
+    } else {
+        own(Tab::Events, &view.columns)?
+    };
+    let connection_columns = own(Tab::Connections, &config.connections)?;
+    let mut list_columns = Vec::new();
+    for (tab, names) in &config.lists {
+        list_columns.push((*tab, own(*tab, names)?));
+    }
+    let history_file = config.history.then(home::history_file).flatten();
+    let history = history_file
+        .as_ref()
+        .and_then(|path| fs::read_to_string(path).ok());
+    let custom = Custom {
+        // It lives as long as the program.
+        keymap: Box::leak(Box::new(config.keymap)),
+        presets: config.presets,
+        connection_columns: Some(connection_columns),
+        list_columns,
+        history: history.map_or(Vec::new(), |text| text.lines().map(str::to_owned).collect()),
+        history_file,
+        file: config.file,
+    };
+    let named = view.theme.as_deref().and_then(Theme::named);
     Ok(Settings {
+        local: matches!(source, Source::Host(_) | Source::Poll),
         source: match source {
             Source::Host(_) => "host".to_owned(),
             Source::Poll => "poll".to_owned(),
             Source::Replay(file, _) => file.display().to_string(),
             Source::Demo(_) => "demo".to_owned(),
+            Source::Cluster(cluster) => match &cluster.access.context {
+                Some(context) => format!("cluster {context}"),
+                None => "cluster".to_owned(),
+            },
         },
         filter,
-        theme: theme(view.theme.as_deref(), view.color, no_color),
-        mouse: !view.no_mouse,
+        theme: theme(named.unwrap_or(config.theme), view.color, no_color),
+        mouse: config.mouse && !view.no_mouse,
         columns,
         pods,
         tz: TimeZone::system(),
-        limits: Limits::default(),
+        limits: config.limits,
+        custom,
     })
 }
 
-/// The theme by that name, or the one without colours where none are wanted.
-fn theme(name: Option<&str>, color: Option<When>, no_color: bool) -> &'static Theme {
+/// The theme, or the one without colours where none are wanted.
+fn theme(theme: &'static Theme, color: Option<When>, no_color: bool) -> &'static Theme {
     let colors = match color.unwrap_or(When::Auto) {
         When::Always => true,
         When::Never => false,
         When::Auto => !no_color,
     };
-    if !colors {
-        return MONO;
-    }
-    name.and_then(Theme::named).unwrap_or(&THEMES[0])
+    if colors { theme } else { MONO }
 }
 
 #[cfg(test)]
@@ -63,10 +97,10 @@ mod tests {
 
     #[test]
     fn no_color_is_obeyed_unless_the_command_line_says_otherwise() {
-        assert_eq!(theme(None, None, false).name, "default");
-        assert_eq!(theme(Some("light"), None, false).name, "light");
-        assert_eq!(theme(Some("light"), None, true).name, "mono");
-        assert_eq!(theme(Some("light"), Some(When::Always), true).name, "light");
-        assert_eq!(theme(None, Some(When::Never), false).name, "mono");
+        let light = Theme::named("light").unwrap();
+        assert_eq!(theme(light, None, false).name, "light");
+        assert_eq!(theme(light, None, true).name, "mono");
+        assert_eq!(theme(light, Some(When::Always), true).name, "light");
+        assert_eq!(theme(light, Some(When::Never), false).name, "mono");
     }
 }

@@ -1,10 +1,13 @@
 //! The screen: a panel a file. They read the state and change nothing.
 
 mod connections;
+mod detail;
 mod events;
 mod footer;
 mod header;
 mod help;
+mod lists;
+mod picker;
 mod prompt;
 mod table;
 
@@ -31,10 +34,17 @@ pub(crate) fn draw(frame: &mut Frame, app: &App) {
     header::notice(buffer, panels.notice, app);
     if let Some(line) = app.help() {
         help::draw(buffer, panels.titles.union(panels.rows), app, line);
+    } else if let Some((many, picker)) = app.picker() {
+        let area = panels.titles.union(panels.rows);
+        picker::draw(buffer, area, app, many, picker);
+    } else if let Some((lines, first)) = app.detail() {
+        let area = panels.titles.union(panels.rows);
+        detail::draw(buffer, area, app, &lines, first);
     } else {
         match app.tab() {
             Tab::Events => events::draw(buffer, panels.titles, panels.rows, app),
             Tab::Connections => connections::draw(buffer, panels.titles, panels.rows, app),
+            _ => lists::draw(buffer, panels.titles, panels.rows, app),
         }
     }
     footer::draw(buffer, panels.footer, app);

@@ -5,6 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,11 @@ impl Terminal {
         command.args(args);
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
+        command.env_remove("TMUX");
+        command.env_remove("STY");
+        // Not the configuration of whoever runs the tests.
+        command.env_remove("SUDO_UID");
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
         for (name, value) in env {
             command.env(name, value);
         }
@@ -171,7 +177,7 @@ fn connection() -> (TcpListener, TcpStream) {
 #[test]
 fn it_starts_filters_pauses_and_follows_the_size() {
     let mut terminal = Terminal::tcpscope(&[]);
-    terminal.wait_for("tcpscope  1 events");
+    terminal.wait_for("1 events");
     terminal.wait_for("live");
 
     let (listener, stream) = connection();
@@ -205,7 +211,7 @@ fn a_terminal_that_answers_nothing_is_asked_nothing() {
     terminal.wait_for("q quit");
     // ^l draws everything again.
     terminal.keys("\x0c");
-    terminal.wait("second frame", |t| t.wrote("tcpscope") == 2);
+    terminal.wait("second frame", |t| t.wrote("no filter") == 2);
     for query in [
         "\x1b[6n",
         "\x1b[c",
@@ -270,7 +276,8 @@ fn a_shell_suspends_it_and_brings_it_back() {
     terminal.keys("?");
     terminal.wait_for("Moving");
     terminal.keys("q");
-    terminal.wait("shell", |t| !t.screen.screen().alternate_screen());
+    // What is typed before the shell has the terminal again comes to nothing.
+    terminal.wait("shell", |t| t.text().matches("shell>").count() == 3);
     terminal.keys("exit 7\r");
     assert_eq!(terminal.end().exit_code(), 7);
 }
@@ -285,4 +292,97 @@ fn without_a_shell_it_comes_back_by_itself() {
     });
     terminal.keys("q");
     assert_eq!(terminal.end().exit_code(), 0);
+}
+
+#[test]
+fn rows_are_marked_written_and_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows.ndjson");
+    // Open from before the start, so that there is a row.
+    let connection = connection();
+    let mut terminal = Terminal::tcpscope(&[]);
+    terminal.wait_for("before ");
+    terminal.keys("P");
+    terminal.wait_for("PAUSED");
+    terminal.keys("k ");
+    terminal.wait_for("1 marked");
+    terminal.keys("s");
+    terminal.wait_for("1 marked row as ndjson to tcpscope-events-");
+    terminal.keys(&format!("\x15{}", path.display()));
+    terminal.wait_for("rows.ndjson");
+    terminal.keys("\r");
+    terminal.wait_for("wrote 1 row to ");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches("\"t\":\"open\"").count(), 1, "{text}");
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    // The same again is asked about.
+    terminal.keys(&format!("s\x15{}\r", path.display()));
+    terminal.wait_for("exists: overwrite it?");
+    terminal.keys("n");
+    terminal.wait_for("nothing was written");
+
+    terminal.keys("Y");
+    terminal.wait_for("sent to the terminal's clipboard");
+    // `{"t":"open"` in base64.
+    terminal.wait("sequence", |t| t.wrote("\x1b]52;c;eyJ0Ijoib3Blbi") == 1);
+    drop(connection);
+    terminal.keys("q");
+    assert_eq!(terminal.end().exit_code(), 0);
+}
+
+#[test]
+fn commands_work_and_a_wrong_one_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let recording = dir.path().join("session.ndjson");
+    let mut terminal = Terminal::tcpscope(&[]);
+    terminal.wait_for("q quit");
+    terminal.keys(":fly\r");
+    terminal.wait_for("no command `fly`: ns pod");
+    terminal.keys("\x15fil\t port:\x15");
+    terminal.keys("cols time,uid,dport\r");
+    terminal.wait_for("UID DPORT");
+    terminal.keys("p");
+    terminal.wait_for("no pods on this host");
+    terminal.keys(&format!(":record {}\r", recording.display()));
+    terminal.wait_for("recording to ");
+    terminal.keys(":q\r");
+    assert_eq!(terminal.end().exit_code(), 0);
+    let text = std::fs::read_to_string(&recording).unwrap();
+    assert!(text.starts_with("{\"t\":\"hello\""), "{text}");
+    assert!(
+        text.trim_end()
+            .lines()
+            .last()
+            .unwrap()
+            .starts_with("{\"t\":\"bye\"")
+    );
+}
+
+#[test]
+fn a_configuration_is_read_and_a_bad_one_is_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("tcpscope");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("config.toml");
+    let env = dir.path().to_str().unwrap().to_owned();
+    let env = [("XDG_CONFIG_HOME", env.as_str())];
+
+    std::fs::write(&path, "[keys]\nquit = [\"Z Z\"]\n").unwrap();
+    let mut terminal = Terminal::tcpscope(&env);
+    terminal.wait_for("Z quit");
+    terminal.keys(":cols time,uid,dport\r:cols save\r");
+    terminal.wait_for("saved in ");
+    terminal.keys("ZZ");
+    assert_eq!(terminal.end().exit_code(), 0);
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        "[keys]\nquit = [\"Z Z\"]\n\n[columns]\nevents = [\"time\", \"uid\", \"dport\"]\n"
+    );
+
+    std::fs::write(&path, "\ntheme = \"dark\"\n").unwrap();
+    let mut terminal = Terminal::tcpscope(&env);
+    terminal.wait_for("config.toml, line 2: there is no theme `dark`");
+    assert_eq!(terminal.end().exit_code(), 1);
 }

@@ -21,6 +21,7 @@ const LIMITS: Limits = Limits {
     open: 65_536,
     ended: 1_024,
     workloads: 1,
+    pairs: 0,
     nodes: 1,
 };
 
@@ -93,9 +94,15 @@ impl History {
                 self.store.apply(Update::Hello(hello), now);
                 Vec::new()
             }
-            Update::State(NodeState { node, state }) => {
-                self.store
-                    .apply(Update::State(NodeState { node, state }), now);
+            Update::State(NodeState { node, state, .. }) => {
+                self.store.apply(
+                    Update::State(NodeState {
+                        node,
+                        state,
+                        via: None,
+                    }),
+                    now,
+                );
                 Vec::new()
             }
             Update::Batch(batch) => self.batch(batch, now),

@@ -37,6 +37,8 @@ use self::listen::Listener;
 use crate::model::{Bye, SourceState, Update};
 use crate::source::{Stop, Updates};
 
+pub use self::lines::{About, Allowed};
+
 /// The port, where none is given: free in the registry, and outside of the node ports.
 pub const PORT: u16 = 7171;
 /// The versions of the protocol that are spoken.

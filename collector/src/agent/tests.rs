@@ -56,7 +56,13 @@ impl Running {
         let node = "n1".into();
         let state = SourceState::Live;
         running.say(Update::Hello(hello())).await;
-        running.say(Update::State(NodeState { node, state })).await;
+        running
+            .say(Update::State(NodeState {
+                node,
+                state,
+                via: None,
+            }))
+            .await;
         running
     }
 
@@ -436,7 +442,13 @@ async fn a_source_that_fails_ends_it_with_its_sentence() {
     let mut stream = agent.stream("").await;
     let state = SourceState::Lost("the ring broke".to_owned());
     let node = "n1".into();
-    agent.say(Update::State(NodeState { node, state })).await;
+    agent
+        .say(Update::State(NodeState {
+            node,
+            state,
+            via: None,
+        }))
+        .await;
     drop(agent.says);
     assert_eq!(stream.line().await["reason"], "the ring broke");
     let ended = timeout(BOUND, agent.ended).await.unwrap().unwrap();
@@ -447,7 +459,13 @@ async fn a_source_that_fails_ends_it_with_its_sentence() {
     let agent = Running::with(Options::default(), updates, says).await;
     let state = SourceState::Lost("no privileges".to_owned());
     let node = "n1".into();
-    agent.say(Update::State(NodeState { node, state })).await;
+    agent
+        .say(Update::State(NodeState {
+            node,
+            state,
+            via: None,
+        }))
+        .await;
     let ended = timeout(BOUND, agent.ended).await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().to_string(), "no privileges");
 }

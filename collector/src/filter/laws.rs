@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{FIELDS, Filter, Kind};
+use super::{FIELDS, Field, Filter, Key, Kind};
 use crate::model::{Event, EventType};
 use crate::testing::{any_event, event, open_socket};
 
@@ -371,4 +371,31 @@ fn texts(event: &Event) -> Vec<String> {
         });
     }
     texts
+}
+
+#[test]
+fn a_text_is_taken_as_it_is_and_a_field_can_be_let_go() {
+    let filter = Filter::exactly("pod", "a*b c,d").expect("a filter");
+    assert_eq!(filter.to_string(), "pod:\"a\\*b c,d\"");
+    assert_eq!(Filter::parse(&filter.to_string()), Ok(filter));
+    let port = Filter::exactly("port", "443").expect("a filter");
+    assert_eq!(port.to_string(), "port:443");
+    assert!(Filter::exactly("port", "x").is_err());
+
+    let all = Filter::parse("ns:a pod:x !ns:b ns:c curl").expect("a filter");
+    assert_eq!(all.without(Key::Namespace).to_string(), "pod:x !ns:b curl");
+}
+
+#[test]
+fn a_field_tells_its_texts() {
+    let told = |name: &str| {
+        let mut all = Vec::new();
+        let field = Field::named(name).expect("a field");
+        field.texts(&event(), |text| all.push(text.to_owned()));
+        all
+    };
+    assert_eq!(told("comm"), ["curl"]);
+    assert_eq!(told("port"), ["443", "34878"]);
+    assert_eq!(told("reason"), [""; 0]);
+    assert_eq!(told("type"), ["C"]);
 }

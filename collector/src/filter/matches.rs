@@ -12,6 +12,17 @@ impl Filter {
     pub fn matches(&self, event: &Event) -> bool {
         self.terms.iter().all(|term| term.matches(event))
     }
+
+    /// Whether events of a node by that name can pass. Only what is asked of the node counts.
+    #[must_use]
+    pub fn passes_node(&self, name: &str) -> bool {
+        self.terms.iter().all(|term| match &term.test {
+            Test::Is(field, values) if field.key == Key::Node => {
+                values.iter().any(|value| value.is_text(name)) != term.negated
+            }
+            _ => true,
+        })
+    }
 }
 
 impl Term {
@@ -39,6 +50,17 @@ impl Value {
     }
 }
 
+impl Value {
+    fn is_text(&self, text: &str) -> bool {
+        match self {
+            Self::Text(glob) => glob.is(text, Case::Counts),
+            Self::Caseless(glob) => glob.is(text, Case::Ignored),
+            Self::Regex(regex) => regex.is_match(text),
+            Self::Number(_) | Self::Net(_) => false,
+        }
+    }
+}
+
 impl Word {
     fn is_in(&self, event: &Event) -> bool {
         match self {
@@ -57,4 +79,17 @@ fn could_be_in_an_address(glob: &Glob) -> bool {
     glob.parts()
         .iter()
         .all(|part| part.bytes().all(of_addresses))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_chosen_by_what_is_asked_of_them() {
+        let passes = |filter: &str, name| Filter::parse(filter).unwrap().passes_node(name);
+        assert!(passes("", "n1") && passes("port:443 curl", "n1"));
+        assert!(passes("node:n1,m*", "m2") && !passes("node:n1,m*", "n2"));
+        assert!(!passes("!node:~^n", "n1") && passes("!node:~^n", "m1"));
+    }
 }

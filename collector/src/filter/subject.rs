@@ -3,10 +3,11 @@
 //! Each question is asked with a closure, so that nothing is allocated; a field that means either
 //! end is asked twice. What is not known is not asked about.
 
+use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
-use super::fields::{FAILED, Key};
+use super::fields::{FAILED, Field, Key};
 use crate::model::{Event, EventType, Peer, Phase, Process, Reason, TcpState};
 
 /// Whether the field is known and `test` holds for its text.
@@ -43,6 +44,18 @@ pub(super) fn any_text(key: Key, event: &Event, test: impl Fn(&str) -> bool) -> 
             any_addr(key, event, |addr| written::<PLAIN>(addr, &test))
         }
         _ => any_number(key, event, |number| written::<PLAIN>(number, &test)),
+    }
+}
+
+impl Field {
+    /// Tells the texts that an event has in this field: none where it is unknown, two where the
+    /// field means either end.
+    pub fn texts(&self, event: &Event, tell: impl FnMut(&str)) {
+        let tell = RefCell::new(tell);
+        any_text(self.key, event, |text| {
+            (tell.borrow_mut())(text);
+            false
+        });
     }
 }
 

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use regex::Regex;
 use thiserror::Error;
 
-use super::fields::{self, Field, Key};
+use super::fields::{self, Field, Key, Kind};
 use super::glob::Glob;
 use super::parse;
 
@@ -60,6 +60,34 @@ impl Filter {
             return Ok(Self::all());
         }
         Ok(Self::one(Test::Is(field, any)))
+    }
+
+    /// The filter that lets pass what has exactly this text in a field, or this number or address.
+    ///
+    /// # Errors
+    /// If the field is unknown, or cannot have such a value; the column is that in the value.
+    pub fn exactly(field: &str, value: &str) -> Result<Self, FilterError> {
+        let Some(field) = Field::named(field) else {
+            return Err(parse::unknown_field(field, 0));
+        };
+        let literal = Value::Text(Glob::literal(value));
+        Ok(Self::one(Test::Is(
+            field,
+            match field.kind {
+                Kind::Text | Kind::Word(_) => vec![literal],
+                _ => parse::values(field, value)?,
+            },
+        )))
+    }
+
+    /// The filter without its terms `field:value` of this field; negated ones stay.
+    #[must_use]
+    pub fn without(mut self, key: Key) -> Self {
+        self.terms.retain(|term| {
+            let is = matches!(&term.test, Test::Is(field, _) if field.key == key);
+            term.negated || !is
+        });
+        self
     }
 
     /// The filter `is:failed`, as `--failed` means it.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
+use super::node::is_below;
 use super::{Hierarchy, Origins, Workload};
 use crate::model::Origin;
 
@@ -28,6 +29,8 @@ const MOST: usize = 65_536;
 #[derive(Debug)]
 pub struct CgroupIndex {
     hierarchy: Option<Hierarchy>,
+    /// What is of this node.
+    root: String,
     origins: Origins,
     known: FxHashMap<u64, Known>,
     missing: FxHashMap<u64, Instant>,
@@ -38,6 +41,8 @@ pub struct CgroupIndex {
 #[derive(Debug)]
 struct Known {
     workload: Workload,
+    /// Whether it is below the node's root.
+    inside: bool,
     origin: Arc<Origin>,
     /// The walk that saw it last.
     walk: u64,
@@ -50,8 +55,15 @@ impl CgroupIndex {
     /// origin is the bare node.
     #[must_use]
     pub fn new(node: Arc<str>, hierarchy: Option<Hierarchy>, now: Instant) -> Self {
+        Self::of_node(node, hierarchy, "/", now)
+    }
+
+    /// The same for a node that has only what is below `root`; see [`super::node::node_root`].
+    #[must_use]
+    pub fn of_node(node: Arc<str>, hierarchy: Option<Hierarchy>, root: &str, now: Instant) -> Self {
         let mut index = Self {
             hierarchy,
+            root: root.to_owned(),
             origins: Origins::new(node),
             known: FxHashMap::default(),
             missing: FxHashMap::default(),
@@ -73,6 +85,12 @@ impl CgroupIndex {
     /// What the path of this cgroup says, for those who can name it better.
     pub fn workload(&mut self, cgroup: u64, now: Instant) -> Option<&Workload> {
         self.look_up(cgroup, now).map(|known| &known.workload)
+    }
+
+    /// What the path of this cgroup says, and whether it is of this node.
+    pub fn place(&mut self, cgroup: u64, now: Instant) -> Option<(&Workload, bool)> {
+        let known = self.look_up(cgroup, now)?;
+        Some((&known.workload, known.inside))
     }
 
     /// The origin of a workload that was found in another way, as on hosts with cgroup v1 only.
@@ -108,11 +126,13 @@ impl CgroupIndex {
         let began = Instant::now();
         self.walks += 1;
         let (walk, known, origins) = (self.walks, &mut self.known, &mut self.origins);
+        let root = &self.root;
         hierarchy.walk(MOST, |id, path| {
             let known = known.entry(id).or_insert_with(|| {
                 let workload = Workload::from_cgroup_path(path);
                 Known {
                     origin: origins.of(&workload),
+                    inside: is_below(path, root),
                     workload,
                     walk,
                     gone: None,

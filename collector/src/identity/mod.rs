@@ -9,8 +9,12 @@ pub mod cgroup;
 mod hierarchy;
 pub mod host;
 mod index;
+pub mod node;
 mod origins;
 pub mod owners;
+pub mod peers;
+pub mod pods;
+pub mod process;
 
 pub use cgroup::{Runtime, Workload};
 pub use hierarchy::Hierarchy;

@@ -135,6 +135,31 @@ pub struct NodeState {
     pub node: Arc<str>,
     /// What its source is doing.
     pub state: SourceState,
+    /// How events come from it, where there is more than one way.
+    pub via: Option<Via>,
+}
+
+/// The way to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// The API server's proxy to pods.
+    Proxy,
+    /// A port-forward.
+    PortForward,
+}
+
+impl Via {
+    /// Both ways, the better one first.
+    pub const ALL: [Self; 2] = [Self::Proxy, Self::PortForward];
+
+    /// The word in JSON and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::PortForward => "port-forward",
+        }
+    }
 }
 
 /// The last word of a source, or of a run.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::ends::{Ends, is_other_end};
 use super::journal::{Cursor, Journal};
 use super::slots::Slots;
-use super::{ConnId, Event, EventId, NodeIx, Phase, Timestamp};
+use super::{ConnId, Event, EventId, NodeIx, Phase, Timestamp, WorkloadIx};
 
 /// What names a connection among all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ impl ConnState {
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// The opening event, or the listing of a socket that was open before the start, with the
-    /// ending's reason and figures once there is one. Of a connection whose opening was not seen,
+    /// ending's phase, reason and figures once there is one. Of a connection whose opening was not seen,
     /// the ending, without its type.
     pub row: Event,
     /// What is known of its life.
@@ -64,8 +64,18 @@ pub struct Connection {
     pub opening: Option<EventId>,
     /// The newest event of it.
     pub last: EventId,
+    /// The workload that it is counted for.
+    pub workload: WorkloadIx,
     /// Set anew whenever it ceases to be open: tells a stale entry of the queue from the right one.
     stamp: u64,
+}
+
+/// Whose open connection it is, before an event and after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) struct Change {
+    pub(super) before: Option<WorkloadIx>,
+    pub(super) after: Option<WorkloadIx>,
 }
 
 /// All connections that are known.
@@ -98,17 +108,33 @@ impl Connections {
         }
     }
 
-    pub(super) fn apply(&mut self, key: ConnKey, id: EventId, event: &Event) {
+    /// Takes in an event of a workload. Says whose the connection is now if it is open, and whose it
+    /// was before.
+    pub(super) fn apply(
+        &mut self,
+        key: ConnKey,
+        id: EventId,
+        event: &Event,
+        workload: WorkloadIx,
+    ) -> Change {
         self.journal.write(key);
+        let before = self.open_for(key);
         match event.phase {
-            None => self.list(key, id, event),
-            Some(Phase::Open) => self.open(key, id, event),
-            Some(Phase::End) => self.end(key, id, event),
+            None => self.list(key, id, event, workload),
+            Some(Phase::Open) => self.open(key, id, event, workload),
+            Some(Phase::End) => self.end(key, id, event, workload),
         }
+        let after = self.open_for(key);
+        Change { before, after }
+    }
+
+    fn open_for(&self, key: ConnKey) -> Option<WorkloadIx> {
+        let row = self.slots.get(key)?;
+        (row.state == ConnState::Open).then_some(row.workload)
     }
 
     /// A socket that was open before the start.
-    fn list(&mut self, key: ConnKey, id: EventId, event: &Event) {
+    fn list(&mut self, key: ConnKey, id: EventId, event: &Event, workload: WorkloadIx) {
         match self.slots.get_mut(key) {
             // Listed again after the node started anew: what was known of it still holds.
             Some(known) if known.state == ConnState::Unsure => {
@@ -121,14 +147,14 @@ impl Connections {
                 self.open += 1;
             }
             Some(_) => {}
-            None => self.insert_open(key, id, event),
+            None => self.insert_open(key, id, event, workload),
         }
     }
 
-    fn open(&mut self, key: ConnKey, id: EventId, event: &Event) {
+    fn open(&mut self, key: ConnKey, id: EventId, event: &Event, workload: WorkloadIx) {
         let failed = event.reason.is_some() && event.kind == Some(super::EventType::Connect);
         if failed {
-            let mut row = Connection::new(id, event, ConnState::Failed);
+            let mut row = Connection::new(id, event, workload, ConnState::Failed);
             row.ended = Some(event.ts);
             self.insert_over(key, row);
             return;
@@ -136,14 +162,16 @@ impl Connections {
         match self.slots.get_mut(key) {
             // Reset while it was queued and accepted after that: the ending came first.
             Some(known) if known.state == ConnState::Ended && known.row.kind.is_none() => {
-                known.adopt_opening(id, event);
+                known.adopt_opening(id, event, workload);
             }
-            Some(known) if known.state == ConnState::Open => known.adopt_opening(id, event),
-            _ => self.insert_open(key, id, event),
+            Some(known) if known.state == ConnState::Open => {
+                known.adopt_opening(id, event, workload);
+            }
+            _ => self.insert_open(key, id, event, workload),
         }
     }
 
-    fn end(&mut self, key: ConnKey, id: EventId, event: &Event) {
+    fn end(&mut self, key: ConnKey, id: EventId, event: &Event, workload: WorkloadIx) {
         let mut row = match self.remove(key) {
             Some(mut known) if known.state != ConnState::Failed => {
                 self.open -= usize::from(known.state == ConnState::Open);
@@ -151,7 +179,7 @@ impl Connections {
                 known
             }
             _ => {
-                let mut row = Connection::new(id, event, ConnState::Ended);
+                let mut row = Connection::new(id, event, workload, ConnState::Ended);
                 row.row.kind = None;
                 row
             }
@@ -164,12 +192,12 @@ impl Connections {
         self.insert_over(key, row);
     }
 
-    fn insert_open(&mut self, key: ConnKey, id: EventId, event: &Event) {
+    fn insert_open(&mut self, key: ConnKey, id: EventId, event: &Event, workload: WorkloadIx) {
         if self.open >= self.open_limit {
             self.untracked += 1;
             return;
         }
-        let mut row = Connection::new(id, event, ConnState::Open);
+        let mut row = Connection::new(id, event, workload, ConnState::Open);
         row.opened = if event.phase.is_some() {
             Some(event.ts)
         } else {
@@ -219,7 +247,10 @@ impl Connections {
     }
 
     /// A node has started anew: what it does not list again may be over.
-    pub(super) fn node_restarted(&mut self, node: NodeIx) {
+    ///
+    /// Says whose connections are no longer counted as open.
+    pub(super) fn node_restarted(&mut self, node: NodeIx) -> Vec<WorkloadIx> {
+        let mut unsure = Vec::new();
         for (key, row) in self.slots.iter_mut() {
             if key.node == node && row.state == ConnState::Open {
                 row.state = ConnState::Unsure;
@@ -228,9 +259,11 @@ impl Connections {
                 self.over.push_back((key, row.stamp));
                 self.journal.write(key);
                 self.open -= 1;
+                unsure.push(row.workload);
             }
         }
         self.forget();
+        unsure
     }
 
     /// The connection of that name.
@@ -304,7 +337,7 @@ impl Connections {
 }
 
 impl Connection {
-    fn new(id: EventId, event: &Event, state: ConnState) -> Self {
+    fn new(id: EventId, event: &Event, workload: WorkloadIx, state: ConnState) -> Self {
         Self {
             row: event.clone(),
             state,
@@ -316,19 +349,23 @@ impl Connection {
                 .filter(|phase| *phase == Phase::Open)
                 .map(|_| id),
             last: id,
+            workload,
             stamp: 0,
         }
     }
 
-    fn adopt_opening(&mut self, id: EventId, event: &Event) {
+    fn adopt_opening(&mut self, id: EventId, event: &Event, workload: WorkloadIx) {
         self.last = id;
         self.opening = Some(id);
         self.row.kind = event.kind;
-        self.row.phase = event.phase;
+        if self.state != ConnState::Ended {
+            self.row.phase = event.phase;
+        }
         self.row.figures.lat_us = event.figures.lat_us;
         if event.process.is_some() {
             self.row.process.clone_from(&event.process);
             self.row.origin = event.origin.clone();
+            self.workload = workload;
         }
         // A socket that was open before the start may be accepted later: the earlier time holds.
         if self.opened.is_none() && !event.before {
@@ -339,6 +376,7 @@ impl Connection {
     fn adopt_ending(&mut self, id: EventId, event: &Event) {
         self.last = id;
         let lat_us = self.row.figures.lat_us;
+        self.row.phase = event.phase;
         self.row.reason = event.reason;
         self.row.errno = event.errno;
         self.row.figures = event.figures;
@@ -394,7 +432,7 @@ mod tests {
             node: NodeIx(0),
             conn: event.conn,
         };
-        all.apply(key, EventId(id), event);
+        let _ = all.apply(key, EventId(id), event, WorkloadIx(0));
     }
 
     #[test]

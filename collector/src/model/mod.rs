@@ -4,21 +4,32 @@ mod batch;
 mod connection;
 mod ends;
 mod event;
+pub mod findings;
+mod gaps;
 mod journal;
 mod log;
+mod pairs;
 mod rollup;
 #[cfg(test)]
 pub(crate) mod sample;
+mod series;
 mod slots;
 mod store;
+mod trouble;
+mod workloads;
 
-pub use batch::{Batch, Bye, Hello, HookKind, LossKind, Lost, NodeState, SourceState, Update};
+pub use batch::{Batch, Bye, Hello, HookKind, LossKind, Lost, NodeState, SourceState, Update, Via};
 pub use connection::{ConnKey, ConnState, Connection, Connections};
 pub use event::{
     Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, PeerKind, Phase,
     Process, Reason, TcpState, Timestamp,
 };
+pub use gaps::{Gap, Gaps};
 pub use journal::Cursor;
 pub use log::{EventId, Log};
-pub use rollup::{Counts, RATE_SECONDS, Rates, Tally, Workloads};
+pub use pairs::{Direction, Pair, PairId, PairKey, Pairs, Troubled};
+pub use rollup::{Counts, Kind, KindTally, Kinds, Rates};
+pub use series::{RATE_SECONDS, Recent, Series};
 pub use store::{Limits, Losses, Node, NodeIx, Store};
+pub use trouble::{Thresholds, Trouble};
+pub use workloads::{Peers, TopPeer, Workload, WorkloadIx, Workloads};

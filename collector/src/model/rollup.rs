@@ -1,88 +1,30 @@
-//! Counts: per type and reason, per second, per workload. All of them bounded.
+//! Counts: per type, per type and reason. All of them bounded.
 
-use std::sync::Arc;
-
-use rustc_hash::FxHashMap;
-
-use super::{Event, EventType, Origin, Reason, Timestamp};
-
-/// Whole seconds of history that [`Rates`] keeps.
-pub const RATE_SECONDS: usize = 60;
-
-/// The whole seconds, and the one that is under way.
-const SLOTS: usize = RATE_SECONDS + 1;
+use super::{Event, EventType, Reason, Series, Timestamp};
 
 const TYPES: usize = EventType::ALL.len();
 
-/// Events per type in each of the last [`RATE_SECONDS`] seconds, by the clock of whoever counts.
-#[derive(Clone, Debug)]
-pub struct Rates {
-    /// A ring: the counts of second `s` are at `s % SLOTS`.
-    slots: [[u32; TYPES]; SLOTS],
-    /// The newest second in the ring, since 1970; before the first event, 0.
-    newest: u64,
-}
-
-impl Default for Rates {
-    fn default() -> Self {
-        Self {
-            slots: [[0; TYPES]; SLOTS],
-            newest: 0,
-        }
-    }
-}
+/// Events per type in each of the last seconds, by the clock of whoever counts.
+#[derive(Clone, Debug, Default)]
+pub struct Rates([Series; TYPES]);
 
 impl Rates {
-    /// Counts `n` events of a type at `now`. A clock that was set back counts in the newest second.
+    /// Counts `n` events of a type at `now`.
     pub fn add(&mut self, kind: EventType, n: u32, now: Timestamp) {
-        self.advance(second(now));
-        let slot = &mut self.slots[slot(self.newest)][kind as usize];
-        *slot = slot.saturating_add(n);
+        self.0[kind as usize].add(n, now);
     }
 
-    fn advance(&mut self, to: u64) {
-        let stale = to.saturating_sub(self.newest).min(SLOTS as u64);
-        for s in 0..stale {
-            self.slots[slot(to - s)] = [0; TYPES];
-        }
-        self.newest = self.newest.max(to);
-    }
-
-    /// The counts of a type in the whole seconds before `now`, the oldest first.
+    /// The rate of a type.
     #[must_use]
-    pub fn series(&self, kind: EventType, now: Timestamp) -> [u32; RATE_SECONDS] {
-        let current = second(now).max(self.newest);
-        std::array::from_fn(|i| {
-            let s = current.saturating_sub((RATE_SECONDS - i) as u64);
-            let known = s <= self.newest && self.newest - s < SLOTS as u64;
-            if known {
-                self.slots[slot(s)][kind as usize]
-            } else {
-                0
-            }
-        })
-    }
-
-    /// The count of a type in the last whole second before `now`.
-    #[must_use]
-    pub fn last(&self, kind: EventType, now: Timestamp) -> u32 {
-        self.series(kind, now)[RATE_SECONDS - 1]
+    pub fn of(&self, kind: EventType) -> &Series {
+        &self.0[kind as usize]
     }
 
     /// Nothing has happened in any second that is still shown, so nothing will change by waiting.
     #[must_use]
     pub fn is_quiet(&self, now: Timestamp) -> bool {
-        second(now).saturating_sub(self.newest) > RATE_SECONDS as u64
+        self.0.iter().all(|series| series.is_quiet(now))
     }
-}
-
-fn second(ts: Timestamp) -> u64 {
-    u64::try_from(ts.0 / 1_000_000_000).unwrap_or_default()
-}
-
-fn slot(second: u64) -> usize {
-    // The remainder is below SLOTS.
-    usize::try_from(second % SLOTS as u64).unwrap_or_default()
 }
 
 /// How many events there were of each type, and of each type and reason.
@@ -109,6 +51,16 @@ impl Counts {
         self.by_reason[kind as usize][place(reason)]
     }
 
+    /// Failed connects, or endings that nobody wanted, of a type and for a reason.
+    #[must_use]
+    pub fn failures(&self, kind: EventType, reason: Reason) -> u64 {
+        if kind == EventType::Connect || reason.is_unwanted() {
+            self.with_reason(kind, Some(reason))
+        } else {
+            0
+        }
+    }
+
     /// Events of all types.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -120,140 +72,72 @@ fn place(reason: Option<Reason>) -> usize {
     reason.map_or(Reason::ALL.len(), |r| r as usize)
 }
 
-/// What is counted for one workload.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Events by type and reason.
-    pub counts: Counts,
-    /// Failed connects, and endings that nobody wanted.
-    pub failures: u64,
-    /// Payload bytes sent by connections that ended.
-    pub tx_bytes: u64,
-    /// Payload bytes received by connections that ended.
-    pub rx_bytes: u64,
+/// An event type and a reason, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Kind {
+    /// The type.
+    pub kind: EventType,
+    /// The reason.
+    pub reason: Option<Reason>,
 }
 
-impl Tally {
-    fn add(&mut self, kind: EventType, event: &Event) {
-        self.counts.add(kind, event.reason);
-        self.failures += u64::from(event.is_failure());
-        let bytes = |b: Option<nonmax::NonMaxU64>| b.map_or(0, |b| b.get());
-        self.tx_bytes = self.tx_bytes.saturating_add(bytes(event.figures.tx_bytes));
-        self.rx_bytes = self.rx_bytes.saturating_add(bytes(event.figures.rx_bytes));
+impl Kind {
+    /// What an event is; `None` for a socket listed from a snapshot.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        let kind = event.kind?;
+        let reason = event.reason;
+        Some(Self { kind, reason })
     }
 }
 
-/// One [`Tally`] per workload, for a bounded number of them.
+/// What is counted for one type and reason.
 #[derive(Clone, Debug)]
-pub struct Workloads {
-    tallies: FxHashMap<Arc<Origin>, Tally>,
-    others: Tally,
-    limit: usize,
+pub struct KindTally {
+    /// How many there were.
+    pub count: u64,
+    /// How many there were lately.
+    pub rate: Series,
+    /// When the first of them was.
+    pub first: Timestamp,
+    /// When the newest of them was.
+    pub last: Timestamp,
 }
 
-impl Workloads {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            tallies: FxHashMap::default(),
-            others: Tally::default(),
-            limit,
-        }
+/// One [`KindTally`] for each type and reason that there was.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds(Vec<(Kind, KindTally)>);
+
+impl Kinds {
+    pub(super) fn add(&mut self, kind: Kind, ts: Timestamp, now: Timestamp) {
+        let place = self.0.iter().position(|(known, _)| *known == kind);
+        let place = place.unwrap_or_else(|| {
+            let tally = KindTally {
+                count: 0,
+                rate: Series::default(),
+                first: ts,
+                last: ts,
+            };
+            self.0.push((kind, tally));
+            self.0.len() - 1
+        });
+        let tally = &mut self.0[place].1;
+        tally.count += 1;
+        tally.rate.add(1, now);
+        tally.first = tally.first.min(ts);
+        tally.last = tally.last.max(ts);
     }
 
-    pub(super) fn add(&mut self, kind: EventType, event: &Event) {
-        let tally = if let Some(tally) = self.tallies.get_mut(&event.origin) {
-            tally
-        } else if self.tallies.len() < self.limit {
-            self.tallies.entry(Arc::clone(&event.origin)).or_default()
-        } else {
-            &mut self.others
-        };
-        tally.add(kind, event);
+    /// All that there was any of, in the order in which they came first.
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, &KindTally)> {
+        self.0.iter().map(|(kind, tally)| (*kind, tally))
     }
 
-    /// The workloads, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Origin>, &Tally)> {
-        self.tallies.iter()
-    }
-
-    /// How many workloads have a tally of their own.
+    /// What is counted for one of them.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.tallies.len()
-    }
-
-    /// No workload has a tally yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.tallies.is_empty()
-    }
-
-    /// The sum of the workloads that came when there was no room for more.
-    #[must_use]
-    pub fn others(&self) -> &Tally {
-        &self.others
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp(seconds * 1_000_000_000 + 5)
-    }
-
-    #[test]
-    fn a_second_is_shown_when_it_is_whole() {
-        let mut rates = Rates::default();
-        rates.add(EventType::Accept, 3, at(100));
-        assert_eq!(rates.last(EventType::Accept, at(100)), 0);
-        assert_eq!(rates.last(EventType::Accept, at(101)), 3);
-        assert_eq!(rates.last(EventType::Connect, at(101)), 0);
-        assert_eq!(rates.last(EventType::Accept, at(102)), 0);
-        assert_eq!(
-            rates.series(EventType::Accept, at(102))[RATE_SECONDS - 2],
-            3
-        );
-    }
-
-    #[test]
-    fn quiet_begins_when_the_last_event_has_left_the_series() {
-        let mut rates = Rates::default();
-        assert!(rates.is_quiet(at(500)));
-        rates.add(EventType::Close, 1, at(500));
-        assert!(!rates.is_quiet(at(560)));
-        assert_eq!(rates.series(EventType::Close, at(560))[0], 1);
-        assert!(rates.is_quiet(at(561)));
-        assert_eq!(rates.series(EventType::Close, at(561)), [0; RATE_SECONDS]);
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_loses_nothing() {
-        let mut rates = Rates::default();
-        rates.add(EventType::Close, 1, at(1_000));
-        rates.add(EventType::Close, 1, at(10));
-        assert_eq!(rates.last(EventType::Close, at(1_001)), 2);
-    }
-
-    proptest! {
-        #[test]
-        fn the_series_is_what_a_list_of_all_events_says(steps in prop::collection::vec((0_i64..40, 1_u32..9), 0..60)) {
-            let mut rates = Rates::default();
-            let mut all = Vec::new();
-            let mut now = 1_000;
-            for (step, n) in steps {
-                now += step;
-                rates.add(EventType::Unknown, n, at(now));
-                all.push((now, n));
-            }
-            let expected: [u32; RATE_SECONDS] = std::array::from_fn(|i| {
-                let s = now - i64::try_from(RATE_SECONDS - i).unwrap();
-                all.iter().filter(|(at, _)| *at == s).map(|(_, n)| n).sum()
-            });
-            prop_assert_eq!(rates.series(EventType::Unknown, at(now)), expected);
-        }
+    pub fn get(&self, kind: Kind) -> Option<&KindTally> {
+        let mut all = self.0.iter();
+        all.find(|(known, _)| *known == kind)
+            .map(|(_, tally)| tally)
     }
 }

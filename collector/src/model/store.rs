@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{
-    Batch, ConnKey, Connections, Counts, Hello, Log, LossKind, Lost, NodeState, Rates, SourceState,
-    Timestamp, Update, Workloads,
+    Batch, ConnKey, Connections, Counts, Direction, Event, Gaps, Hello, Kind, Kinds, Log, LossKind,
+    Lost, NodeState, PairKey, Pairs, Phase, Rates, Series, SourceState, Thresholds, Timestamp,
+    Update, Via, Workloads,
 };
 
 /// How much a [`Store`] keeps. What does not fit is counted.
@@ -20,6 +21,9 @@ pub struct Limits {
     pub ended: usize,
     /// Workloads with figures of their own; further ones are counted together.
     pub workloads: usize,
+    /// Workloads with one other end each; those unheard of for the longest time are forgotten.
+    /// With 0, nobody asks for problems, and nothing is counted for them.
+    pub pairs: usize,
     /// Nodes with a state of their own; further ones share the last one's.
     pub nodes: usize,
 }
@@ -32,6 +36,7 @@ impl Default for Limits {
             open: 262_144,
             ended: 65_536,
             workloads: 16_384,
+            pairs: 16_384,
             nodes: 8_192,
         }
     }
@@ -48,10 +53,14 @@ pub struct Node {
     pub name: Arc<str>,
     /// What its source is doing.
     pub state: SourceState,
+    /// How events come from it, where there is more than one way.
+    pub via: Option<Via>,
     /// What it said when its hooks were attached.
     pub hello: Option<Hello>,
     /// How many events came from it, listings not counted.
     pub events: u64,
+    /// How many of them came lately.
+    pub rate: Series,
     /// What was lost on the way from it.
     pub losses: Losses,
 }
@@ -96,6 +105,10 @@ pub struct Store {
     rates: Rates,
     workloads: Workloads,
     losses: Losses,
+    gaps: Gaps,
+    kinds: Kinds,
+    pairs: Pairs,
+    thresholds: Thresholds,
     nodes: Vec<Node>,
     by_name: FxHashMap<Arc<str>, NodeIx>,
     limits: Limits,
@@ -105,6 +118,12 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with_thresholds(limits, Thresholds::default())
+    }
+
+    /// An empty store that finds something wrong from those thresholds on.
+    #[must_use]
+    pub fn with_thresholds(limits: Limits, thresholds: Thresholds) -> Self {
         Self {
             log: Log::new(limits.events),
             connections: Connections::new(limits.open, limits.ended),
@@ -112,6 +131,10 @@ impl Store {
             rates: Rates::default(),
             workloads: Workloads::new(limits.workloads),
             losses: Losses::default(),
+            gaps: Gaps::default(),
+            kinds: Kinds::default(),
+            pairs: Pairs::new(limits.pairs),
+            thresholds,
             nodes: Vec::new(),
             by_name: FxHashMap::default(),
             limits,
@@ -122,9 +145,11 @@ impl Store {
     pub fn apply(&mut self, update: Update, now: Timestamp) {
         match update {
             Update::Hello(hello) => self.greet(hello),
-            Update::State(NodeState { node, state }) => {
+            Update::State(NodeState { node, state, via }) => {
                 let node = self.node_ix(&node);
-                self.nodes[node.0 as usize].state = state;
+                let node = &mut self.nodes[node.0 as usize];
+                node.state = state;
+                node.via = via.or(node.via);
             }
             Update::Batch(batch) => self.take(batch, now),
         }
@@ -136,7 +161,9 @@ impl Store {
         let again = node.hello.replace(hello).is_some();
         node.state = SourceState::Live;
         if again {
-            self.connections.node_restarted(ix);
+            for workload in self.connections.node_restarted(ix) {
+                self.workloads.closed(workload);
+            }
         }
     }
 
@@ -144,22 +171,52 @@ impl Store {
         let ix = self.node_ix(&batch.node);
         for lost in &batch.lost {
             self.losses.add(lost);
+            self.gaps.add(ix, lost, now);
             self.nodes[ix.0 as usize].losses.add(lost);
         }
         for event in batch.events {
-            if let Some(kind) = event.kind {
-                self.counts.add(kind, event.reason);
-                self.rates.add(kind, 1, now);
-                self.workloads.add(kind, &event);
-                self.nodes[ix.0 as usize].events += 1;
-            }
-            let key = ConnKey {
-                node: ix,
-                conn: event.conn,
-            };
-            self.connections.apply(key, self.log.end(), &event);
-            self.log.push(event);
+            self.count(ix, &event, now);
+            let id = self.log.push(event);
+            debug_assert_eq!(id.plus(1), self.log.end());
         }
+    }
+
+    /// Takes an event into all that is derived from events, under the identity that it will get.
+    fn count(&mut self, node: NodeIx, event: &Event, now: Timestamp) {
+        let id = self.log.end();
+        if let Some(kind) = Kind::of(event) {
+            self.counts.add(kind.kind, kind.reason);
+            self.rates.add(kind.kind, 1, now);
+            self.kinds.add(kind, event.ts, now);
+            let node = &mut self.nodes[node.0 as usize];
+            node.events += 1;
+            node.rate.add(1, now);
+        }
+        let workload = self.workloads.of(event);
+        self.workloads.add(workload, event, now);
+        let conn = event.conn;
+        let key = ConnKey { node, conn };
+        let change = self.connections.apply(key, id, event, workload);
+        if change.before != change.after {
+            if let Some(ix) = change.before {
+                self.workloads.closed(ix);
+            }
+            if let Some(ix) = change.after {
+                self.workloads.opened(ix);
+            }
+        }
+        if self.limits.pairs == 0 {
+            return;
+        }
+        // Who opened it is known of the connection; its ending does not say it.
+        let known = self.connections.get(key);
+        let opening = known.map_or(
+            event.kind.filter(|_| event.phase == Some(Phase::Open)),
+            |c| c.row.kind,
+        );
+        let whose = known.map_or(workload, |c| c.workload);
+        let pair = PairKey::of(whose, Direction::of(opening), event);
+        self.pairs.take(pair, id, event, &self.thresholds, now);
     }
 
     fn node_ix(&mut self, name: &Arc<str>) -> NodeIx {
@@ -175,8 +232,10 @@ impl Store {
         self.nodes.push(Node {
             name: Arc::clone(name),
             state: SourceState::Connecting,
+            via: None,
             hello: None,
             events: 0,
+            rate: Series::default(),
             losses: Losses::default(),
         });
         self.by_name.insert(Arc::clone(name), ix);
@@ -219,6 +278,65 @@ impl Store {
         &self.losses
     }
 
+    /// What is counted for each type and reason.
+    #[must_use]
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// Who has connections with whom.
+    #[must_use]
+    pub fn pairs(&self) -> &Pairs {
+        &self.pairs
+    }
+
+    /// When something is wrong.
+    #[must_use]
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
+    }
+
+    /// The pair of a connection's event.
+    #[must_use]
+    pub fn pair_of(&self, event: &Event) -> Option<PairKey> {
+        let known = self
+            .connection_of(event)
+            .and_then(|key| self.connections.get(key));
+        let opening = known.map_or(
+            event.kind.filter(|_| event.phase == Some(Phase::Open)),
+            |c| c.row.kind,
+        );
+        let whose = known
+            .map(|c| c.workload)
+            .or_else(|| self.workloads.find(event))?;
+        Some(PairKey::of(whose, Direction::of(opening), event))
+    }
+
+    /// When events were lost.
+    #[must_use]
+    pub fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+
+    /// The nodes with their places.
+    pub fn nodes_by_ix(&self) -> impl Iterator<Item = (NodeIx, &Node)> {
+        (0..).map(NodeIx).zip(&self.nodes)
+    }
+
+    /// The node of a place.
+    #[must_use]
+    pub fn node(&self, ix: NodeIx) -> Option<&Node> {
+        self.nodes.get(ix.0 as usize)
+    }
+
+    /// The name of an event's connection, if anything was heard of its node.
+    #[must_use]
+    pub fn connection_of(&self, event: &Event) -> Option<ConnKey> {
+        let node = *self.by_name.get(&event.origin.node)?;
+        let conn = event.conn;
+        Some(ConnKey { node, conn })
+    }
+
     /// How many events came here and are no longer kept.
     #[must_use]
     pub fn evicted(&self) -> u64 {
@@ -247,6 +365,7 @@ mod tests {
             open: 4,
             ended: 4,
             workloads: 2,
+            pairs: 2,
             nodes: 2,
         }
     }
@@ -289,7 +408,7 @@ mod tests {
         assert_eq!(store.nodes()[0].events, 3);
         assert_eq!(store.connections().open_count(), 1);
         let after = Timestamp(NOW.0 + 1_000_000_000);
-        assert_eq!(store.rates().last(EventType::Connect, after), 2);
+        assert_eq!(store.rates().of(EventType::Connect).last(after), 2);
     }
 
     #[test]
@@ -305,6 +424,7 @@ mod tests {
         let connecting = NodeState {
             node: "a".into(),
             state: SourceState::Connecting,
+            via: None,
         };
         store.apply(Update::State(connecting), NOW);
         assert_eq!(store.nodes()[0].state, SourceState::Connecting);
@@ -342,8 +462,12 @@ mod tests {
             prop_assert!(store.nodes().len() <= 2);
             prop_assert_eq!(store.nodes().iter().map(|n| n.events).sum::<u64>(), total);
             prop_assert!(store.workloads().len() <= 2);
-            let tallied = store.workloads().iter().map(|(_, t)| t.counts.total()).sum::<u64>();
+            let tallied = store.workloads().iter().map(|(_, w)| w.counts.total()).sum::<u64>();
             prop_assert_eq!(tallied + store.workloads().others().counts.total(), total);
+            let open = store.workloads().iter().map(|(_, w)| w.open).sum::<u64>();
+            let open = open + store.workloads().others().open;
+            prop_assert_eq!(open, store.connections().open_count() as u64);
+            prop_assert!(store.pairs().len() <= 2);
         }
     }
 }

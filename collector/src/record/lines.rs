@@ -76,7 +76,7 @@ impl Lines {
             SourceState::Live if was_live == Some(true) => return,
             SourceState::Live => {
                 self.catch_up(out);
-                wire::node(state, None, out);
+                wire::node(state, out);
             }
             SourceState::Lost(_) | SourceState::Ended => self.pending.push(state.clone()),
         }
@@ -86,7 +86,7 @@ impl Lines {
 
     fn catch_up(&mut self, out: &mut Vec<u8>) {
         for state in self.pending.drain(..) {
-            wire::node(&state, None, out);
+            wire::node(&state, out);
         }
     }
 }

@@ -20,7 +20,11 @@ fn hello(node: &str) -> Update {
 
 fn state(node: &str, state: SourceState) -> Update {
     let node = node.into();
-    Update::State(NodeState { node, state })
+    Update::State(NodeState {
+        node,
+        state,
+        via: None,
+    })
 }
 
 fn batch(node: &str, mut events: Vec<Event>, lost: Vec<Lost>) -> Update {
@@ -135,6 +139,7 @@ async fn a_reader_who_leaves_gets_the_last_words_into_the_file() {
 #[tokio::test]
 async fn a_full_disk_is_told_once_and_the_session_goes_on() {
     let full = Recording {
+        hellos: Vec::new(),
         file: File::options()
             .write(true)
             .open("/dev/full")
@@ -234,4 +239,19 @@ proptest! {
         });
         prop_assert_eq!(kept(&replayed), kept(&session));
     }
+}
+
+#[test]
+fn in_the_middle_of_a_session_it_begins_with_what_was_said() {
+    let recording = Recording::create(&tempfile::tempdir().expect("a directory").path().join("r"));
+    let hello = Hello {
+        node: "n1".into(),
+        kernel: "6.12".into(),
+        accept_hook: None,
+        seeded: 0,
+        ts: Timestamp(0),
+    };
+    let recording = recording.expect("a file").after(vec![hello]);
+    let tape = Tape::new(recording, Failure::default());
+    assert!(tape.buffer.starts_with(b"{\"t\":\"hello\""));
 }

@@ -67,6 +67,7 @@ fn state(node: &Arc<str>, state: SourceState) -> Update {
     Update::State(NodeState {
         node: node.clone(),
         state,
+        via: None,
     })
 }
 

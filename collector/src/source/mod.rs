@@ -8,9 +8,11 @@ use tokio_stream::Stream;
 
 use crate::model::Update;
 
+pub mod cluster;
 pub mod demo;
 mod half_closed;
 pub mod host;
+pub mod named;
 pub mod poll;
 pub mod replay;
 mod snapshot;

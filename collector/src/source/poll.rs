@@ -83,7 +83,11 @@ async fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> R
     let send = async |update| updates.send(update).await.map_err(|_| Gone);
     let state = |state| {
         let node = Arc::clone(&options.node);
-        Update::State(NodeState { node, state })
+        Update::State(NodeState {
+            node,
+            state,
+            via: None,
+        })
     };
     let batch = |events| {
         Update::Batch(Batch {
@@ -145,6 +149,7 @@ fn lost(node: &Arc<str>, error: &dyn std::fmt::Display) -> Update {
     Update::State(NodeState {
         node: Arc::clone(node),
         state: SourceState::Lost(error.to_string()),
+        via: None,
     })
 }
 

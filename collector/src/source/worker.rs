@@ -67,5 +67,6 @@ fn says(node: &Arc<str>, state: SourceState) -> Update {
     Update::State(NodeState {
         node: Arc::clone(node),
         state,
+        via: None,
     })
 }

@@ -15,7 +15,7 @@ use super::PROTO;
 use crate::model::{
     Bye, Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Hello, HookKind, LossKind,
     Lost, NodeState, Origin, Peer, PeerKind, Phase, Process, Reason, SourceState, TcpState,
-    Timestamp,
+    Timestamp, Via,
 };
 
 /// A line.
@@ -188,6 +188,8 @@ struct Raw<'a> {
     // States of nodes.
     #[serde(borrow)]
     why: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    via: Option<Cow<'a, str>>,
     // Farewells.
     events: Option<u64>,
     lost: Option<u64>,
@@ -301,6 +303,7 @@ impl Raw<'_> {
         Ok(NodeState {
             node: self.node()?,
             state,
+            via: known(self.via.as_deref(), &Via::ALL, Via::word),
         })
     }
 

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use crate::model::{
     Bye, Connection, Event, EventType, Hello, HookKind, Lost, NodeState, Peer, Phase, Reason,
-    SourceState, TcpState, Timestamp,
+    SourceState, TcpState, Timestamp, Via,
 };
 
 /// Writes events. It remembers how the last second is written, since most events share it.
@@ -168,7 +168,7 @@ pub fn lost(node: &str, lost: &Lost, out: &mut Vec<u8>) {
 }
 
 /// Appends the line of a node's state. An end without an error is `lost` with no `why`.
-pub fn node(state: &NodeState, via: Option<&'static str>, out: &mut Vec<u8>) {
+pub fn node(state: &NodeState, out: &mut Vec<u8>) {
     let (name, why) = match &state.state {
         SourceState::Connecting => ("connecting", None),
         SourceState::Live => ("live", None),
@@ -179,7 +179,7 @@ pub fn node(state: &NodeState, via: Option<&'static str>, out: &mut Vec<u8>) {
     text(out, "node", Some(&state.node));
     word(out, "state", Some(name));
     text(out, "why", why);
-    word(out, "via", via);
+    word(out, "via", state.via.map(Via::word));
     out.extend_from_slice(b"}\n");
 }
 

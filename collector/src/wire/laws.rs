@@ -8,6 +8,7 @@ use proptest::sample::select;
 use super::{Decoder, Encoder, Record, WireError};
 use crate::model::{
     Bye, Event, Hello, HookKind, LossKind, Lost, NodeState, Peer, PeerKind, SourceState, Timestamp,
+    Via,
 };
 use crate::testing::{any_event, event, open_socket};
 
@@ -87,6 +88,7 @@ fn the_other_records_are_as_documented() {
     let state = NodeState {
         node: "n2".into(),
         state: SourceState::Lost("no route".to_owned()),
+        via: Some(Via::Proxy),
     };
     let farewell = Bye {
         events: 1234,
@@ -94,7 +96,7 @@ fn the_other_records_are_as_documented() {
     };
     super::hello(&greeting, &mut out);
     super::lost("host1", &loss, &mut out);
-    super::node(&state, Some("proxy"), &mut out);
+    super::node(&state, &mut out);
     super::bye(&farewell, &mut out);
     let version = env!("CARGO_PKG_VERSION");
     let expected = [

@@ -11,6 +11,8 @@ use crate::trace::Tracer;
 pub enum Stop {
     /// A row is wrong, or the case could not be played.
     Failed(String),
+    /// Something is missing, and the tracer has said so itself.
+    Lossy(String),
     /// The kernel does not have what the case is about; its reason.
     Lacking(String),
 }
@@ -58,17 +60,29 @@ pub struct Case<'a> {
     tracer: &'a Tracer,
     /// How many events there were when it began.
     since: usize,
+    /// How often it had said that it lost something.
+    losses: usize,
 }
 
 impl<'a> Case<'a> {
     pub fn new(tracer: &'a Tracer) -> Self {
-        let since = tracer.log().events.len();
-        Self { tracer, since }
+        let log = tracer.log();
+        let (since, losses) = (log.events.len(), log.lost.len());
+        drop(log);
+        Self {
+            tracer,
+            since,
+            losses,
+        }
     }
 
     /// With all that a tracer has said since its start.
     pub fn from_start(tracer: &'a Tracer) -> Self {
-        Self { tracer, since: 0 }
+        Self {
+            tracer,
+            since: 0,
+            losses: 0,
+        }
     }
 
     pub fn tracer(&self) -> &'a Tracer {
@@ -77,7 +91,26 @@ impl<'a> Case<'a> {
 
     /// These and no others are the rows of the sockets that the stories are about.
     pub fn expect(&self, stories: &[Story]) -> Fallible<()> {
-        story::check(self.tracer, self.since, stories)
+        match story::check(self.tracer, self.since, stories) {
+            Err(Stop::Failed(why)) => self.is_wrong(&why),
+            other => other,
+        }
+    }
+
+    /// What was said is not what happened. Where other processes open more connections than the
+    /// tracer can read, rows are missing, and it says how many: that is no lie, and no test either.
+    pub fn is_wrong<T>(&self, why: &str) -> Fallible<T> {
+        /// Losses are told once a second.
+        const TOLD_WITHIN: Duration = Duration::from_millis(2500);
+        let lossy = self
+            .tracer
+            .wait_for(TOLD_WITHIN, |log| log.lost.len() > self.losses);
+        if lossy {
+            let lost = self.tracer.log().lost[self.losses..].to_vec();
+            Err(Stop::Lossy(format!("{why}lost: {lost:?}")))
+        } else {
+            Err(Stop::Failed(why.to_owned()))
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use collector::model::{ConnKey, Connection, Event, EventId, SourceState, Store, 
 use ratatui::layout::Size;
 
 use super::panes::Scrolls;
-use super::{App, Prompt, Sieve};
+use super::{App, Asking, Prompt, Sieve, words};
 use crate::action::Tab;
 use crate::columns::{Choice, Moment};
 use crate::frozen::Frozen;
 use crate::job::Job;
-use crate::keymap::Mode;
+use crate::keymap::{Keymap, Mode};
+use crate::picker::Picker;
 use crate::screen::Panels;
 use crate::text;
 use crate::theme::Theme;
@@ -31,6 +32,14 @@ impl App {
 
     pub(crate) fn prompt(&self) -> Option<&Prompt> {
         self.prompt.as_ref()
+    }
+
+    /// The list to pick from that is open, and what it is of.
+    pub(crate) fn picker(&self) -> Option<(&'static str, &Picker)> {
+        match &self.prompt.as_ref()?.asking {
+            Asking::Pick { key, picker } => Some((words(*key).1, picker)),
+            _ => None,
+        }
     }
 
     /// The first line of the help on the screen, if it is open.
@@ -55,6 +64,10 @@ impl App {
         self.now
     }
 
+    pub(crate) fn keymap(&self) -> &'static Keymap {
+        self.custom.keymap
+    }
+
     /// What is to be done next outside of the state.
     pub(crate) fn next_job(&mut self) -> Option<Job> {
         self.jobs.pop_front()
@@ -74,9 +87,16 @@ impl App {
         Panels::of(size, lines, self.prompt.is_some())
     }
 
-    /// What somebody has to know who waits for events.
+    /// What somebody has to know who waits for events, or who looks at a finding.
     pub(crate) fn notice(&self) -> Option<String> {
-        self.lost().or_else(|| self.barren())
+        let meant = || self.sieve.scope.as_ref()?.explanation.map(str::to_owned);
+        meant().or_else(|| self.lost()).or_else(|| self.barren())
+    }
+
+    /// The notice says what a finding means.
+    pub(crate) fn is_explained(&self) -> bool {
+        let scope = self.sieve.scope.as_ref();
+        scope.is_some_and(|scope| scope.explanation.is_some())
     }
 
     /// Which source is lost, and why.
@@ -116,9 +136,14 @@ impl App {
         Mode {
             prompt: self.prompt.as_ref().map(Prompt::asks),
             asked: self.question.is_some(),
-            covered: self.help.is_some(),
-            closable: self.help.is_some() || !self.sieve.filter.is_all() || self.has_marks(),
+            covered: self.help.is_some() || self.picker().is_some() || !self.details.is_empty(),
+            drill: self.help.is_none() && self.picker().is_none() && self.can_drill(),
+            closable: self.help.is_some()
+                || self.is_drilled()
+                || !self.sieve.filter.is_all()
+                || self.has_marks(),
             begun: self.begun,
+            keymap: self.custom.keymap,
         }
     }
 
@@ -131,6 +156,7 @@ impl App {
         match tab {
             Tab::Events => &self.event_columns,
             Tab::Connections => &self.connection_columns,
+            list => self.lists.choice(list),
         }
     }
 
@@ -184,6 +210,10 @@ impl App {
         match self.tab {
             Tab::Events => (self.events.index.passing(), self.store.log().len()),
             Tab::Connections => (self.connections.rows(), self.store.connections().len()),
+            list => {
+                let rows = self.lists.pane(list).rows();
+                (rows, rows)
+            }
         }
     }
 
@@ -225,7 +255,10 @@ impl App {
         let connections = self.tab == Tab::Connections && self.frozen.is_none();
         let ages = connections && self.store.connections().open_count() > 0;
         let changes = self.connections.index.is_behind(self.store.connections());
+        let sums = self.tab.is_list()
+            && self.frozen.is_none()
+            && !self.lists.pane(self.tab).index.is_due(self.now, self.moved);
         let held = self.tab == Tab::Events && self.events.index.is_held();
-        ages || held || connections && changes || !self.store.rates().is_quiet(self.now)
+        ages || sums || held || connections && changes || !self.store.rates().is_quiet(self.now)
     }
 }

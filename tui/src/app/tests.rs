@@ -11,6 +11,7 @@ use crate::theme::THEMES;
 fn settings() -> Settings {
     Settings {
         source: "host".into(),
+        local: false,
         filter: Filter::all(),
         theme: &THEMES[0],
         mouse: true,
@@ -21,11 +22,13 @@ fn settings() -> Settings {
             events: 100,
             ..Limits::default()
         },
+        custom: Custom::default(),
     }
 }
 
 mod export;
 mod marks;
+mod prompt;
 
 /// An app and its clock.
 struct Desk {
@@ -38,7 +41,11 @@ struct Desk {
 impl Desk {
     /// 19 rows of events fit on the screen.
     fn new() -> Self {
-        let app = App::new(settings(), Size::new(80, 24), NOW);
+        Self::of(settings())
+    }
+
+    fn of(settings: Settings) -> Self {
+        let app = App::new(settings, Size::new(80, 24), NOW);
         Self {
             app,
             now: NOW,

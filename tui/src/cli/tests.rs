@@ -2,7 +2,7 @@ use super::*;
 
 fn job(line: &str) -> Result<Job, clap::Error> {
     let words = std::iter::once("tcpscope").chain(line.split_whitespace());
-    Cli::try_parse_from(words).and_then(Cli::job)
+    Cli::try_parse_from(words).and_then(|cli| cli.job(false))
 }
 
 fn view(line: &str) -> View {
@@ -99,6 +99,18 @@ fn wrong_usage_is_status_2() {
         "completions tcsh",
         "-n x completions bash",
         "man -o json",
+        "agent -n x",
+        "-o json agent",
+        "agent --listen everywhere",
+        "agent --port 0",
+        "-l app=x",
+        "--context c",
+        "-k --buffer 4MiB",
+        "-k poll",
+        "-k k8s status",
+        "-n x k8s status",
+        "k8s",
+        "k8s deploy --print-only --wait",
         "-o json man",
     ] {
         let error = job(line).map(|_| ()).expect_err(line);
@@ -139,6 +151,51 @@ fn the_log_is_for_every_subcommand() {
     for line in ["--log f", "--log f check", "check --log f", "poll --log f"] {
         let words = std::iter::once("tcpscope").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).expect(line);
-        assert_eq!(cli.log, Some(PathBuf::from("f")), "{line}");
+        assert_eq!(cli.files.log, Some(PathBuf::from("f")), "{line}");
+    }
+}
+
+#[test]
+fn an_agent_takes_the_options_of_the_probes_before_it() {
+    let Ok(Job::Agent(agent, probes)) = job("--buffer 4MiB agent --node-name n1 --listen proxy")
+    else {
+        panic!("not an agent");
+    };
+    assert_eq!(probes.buffer, Some(4 << 20));
+    assert_eq!(agent.node_name.as_deref(), Some("n1"));
+    assert_eq!(agent.listen, Listen::Proxy);
+    assert_eq!(agent.port, collector::agent::PORT);
+}
+
+#[test]
+fn a_cluster_is_asked_for_or_implied_by_the_name() {
+    let Ok(Job::Watch(Source::Cluster(cluster), view)) =
+        job("-k -l app=web --via port-forward --agent-namespace net -p web-*")
+    else {
+        panic!("not a cluster");
+    };
+    assert_eq!(cluster.via, Some(Via::PortForward));
+    assert_eq!(cluster.access.agent_namespace(), "net");
+    assert_eq!(view.scope().expect("a scope").to_string(), "pod:web-*");
+
+    let cli = Cli::try_parse_from(["kubectl-tcpscope"]).expect("nothing is wrong");
+    assert!(matches!(
+        cli.job(true),
+        Ok(Job::Watch(Source::Cluster(_), _))
+    ));
+    assert!(is_plugin(Some("/usr/bin/kubectl-tcpscope".into())));
+    assert!(!is_plugin(Some("tcpscope".into())) && !is_plugin(None));
+}
+
+#[test]
+fn the_contexts_namespace_is_a_default() {
+    for (line, namespaces) in [
+        ("-k", vec!["shop"]),
+        ("-k -A", vec![]),
+        ("-k -n a", vec!["a"]),
+    ] {
+        let mut view = view(line);
+        view.default_namespace("shop");
+        assert_eq!(view.namespace, namespaces, "{line}");
     }
 }

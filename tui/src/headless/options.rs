@@ -6,7 +6,7 @@ use collector::export::{Layout, Rows, Table};
 use collector::filter::Filter;
 use collector::wire;
 
-use crate::cli::{self, Format, View};
+use crate::cli::{self, Format, Source, View};
 
 /// What to write, and when it is enough.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub(super) count: Option<u64>,
     /// Only what was open at the start.
     pub(super) snapshot: bool,
+    /// Whether there are many nodes, each with a way and a state of its own.
+    pub(super) cluster: bool,
 }
 
 /// How rows are written.
@@ -39,7 +41,12 @@ impl Options {
     ///
     /// # Errors
     /// A usage error, if it names a column that there is none of.
-    pub(crate) fn new(view: &View, format: Format, filter: Filter) -> Result<Self, clap::Error> {
+    pub(crate) fn new(
+        source: &Source,
+        view: &View,
+        format: Format,
+        filter: Filter,
+    ) -> Result<Self, clap::Error> {
         let writing = match layout(format) {
             Some(layout) => Writing::Table(table(view, layout)?),
             None => Writing::Json(wire::Encoder::default()),
@@ -51,6 +58,7 @@ impl Options {
             duration: view.duration,
             count: view.count,
             snapshot: view.snapshot,
+            cluster: matches!(source, Source::Cluster(_)),
         })
     }
 }

@@ -20,6 +20,7 @@ fn options() -> Options {
         duration: None,
         count: None,
         snapshot: false,
+        cluster: false,
     }
 }
 
@@ -45,6 +46,7 @@ fn lost(why: &str) -> Update {
     Update::State(NodeState {
         node: "host1".into(),
         state: SourceState::Lost(why.to_owned()),
+        via: None,
     })
 }
 

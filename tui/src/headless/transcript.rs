@@ -1,7 +1,10 @@
 //! What is written, and what is told beside it: pure, from updates to bytes.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use collector::filter::Key;
-use collector::model::{Batch, Bye, Event, Hello, LossKind, Lost, SourceState, Update};
+use collector::model::{Batch, Bye, Event, Hello, LossKind, Lost, NodeState, SourceState, Update};
 use collector::{format, wire};
 
 use super::options::{Options, Writing};
@@ -32,6 +35,18 @@ pub(super) struct Transcript {
     /// Whether a note has told of it already.
     failure_told: bool,
     workloads: Workloads,
+    nodes: Nodes,
+}
+
+/// What was said of the nodes of a cluster.
+#[derive(Debug, Default)]
+struct Nodes {
+    /// The last word on each.
+    last: BTreeMap<Arc<str>, NodeState>,
+    /// Those that have not said yet what is open, or that there is no way to them.
+    awaited: BTreeSet<Arc<str>>,
+    /// Why they are lost, as far as it was told.
+    told: BTreeMap<Arc<str>, String>,
 }
 
 /// Whether any row was of a pod or of a container, and whether their lack was told.
@@ -54,6 +69,7 @@ impl Transcript {
             failure: None,
             failure_told: false,
             workloads: Workloads::default(),
+            nodes: Nodes::default(),
         }
     }
 
@@ -62,6 +78,7 @@ impl Transcript {
         match update {
             Update::Hello(hello) => self.hello(&hello, out),
             Update::Batch(batch) => self.batch(&batch, out),
+            Update::State(state) if self.options.cluster => self.node(&state, out),
             Update::State(state) => {
                 match state.state {
                     SourceState::Lost(why) => {
@@ -114,10 +131,69 @@ impl Transcript {
             Writing::Table(_) => {}
         }
         self.unlisted += hello.seeded;
-        match std::mem::replace(&mut self.began, true) {
-            _ if self.options.snapshot && self.unlisted == 0 => Step::Enough,
+        self.nodes.awaited.remove(&hello.node);
+        let began = std::mem::replace(&mut self.began, true);
+        if self.options.cluster && !began {
+            // The greeting is the first line; what was said before it comes after it.
+            self.failure = None;
+            if let Writing::Json(_) = self.options.writing {
+                for state in self.nodes.last.values() {
+                    wire::node(state, out);
+                }
+            }
+        }
+        match began {
+            _ if self.is_listed() => Step::Enough,
             false => Step::Began,
             true => Step::More,
+        }
+    }
+
+    /// Whether all is listed that was asked for.
+    fn is_listed(&self) -> bool {
+        self.options.snapshot && self.began && self.unlisted == 0 && self.nodes.awaited.is_empty()
+    }
+
+    /// A node of a cluster: the others go on whatever becomes of it.
+    fn node(&mut self, state: &NodeState, out: &mut Vec<u8>) -> Step {
+        let before = self
+            .nodes
+            .last
+            .insert(Arc::clone(&state.node), state.clone());
+        match &state.state {
+            SourceState::Connecting => {
+                if before.is_none() {
+                    self.nodes.awaited.insert(Arc::clone(&state.node));
+                }
+            }
+            SourceState::Live => {}
+            SourceState::Ended => {
+                self.nodes.awaited.remove(&state.node);
+            }
+            SourceState::Lost(why) => {
+                self.nodes.awaited.remove(&state.node);
+                if !self.began {
+                    self.failure = Some(why.clone());
+                    self.failure_told = true;
+                }
+                self.note_of_node(&state.node, why);
+            }
+        }
+        if let (Writing::Json(_), true) = (&self.options.writing, self.began) {
+            wire::node(state, out);
+        }
+        if self.is_listed() {
+            Step::Enough
+        } else {
+            Step::More
+        }
+    }
+
+    /// Tells why a node is lost, once for each reason.
+    fn note_of_node(&mut self, node: &Arc<str>, why: &str) {
+        if self.nodes.told.get(node).is_none_or(|told| told != why) {
+            self.nodes.told.insert(Arc::clone(node), why.to_owned());
+            self.notes.push(format!("{node}: {why}"));
         }
     }
 
@@ -138,7 +214,7 @@ impl Transcript {
             self.lost(&batch.node, lost, out);
         }
         self.tell_of_workloads();
-        if self.options.snapshot && self.unlisted == 0 {
+        if self.is_listed() {
             Step::Enough
         } else {
             Step::More
@@ -171,7 +247,7 @@ impl Transcript {
     /// Where the filter asks for a pod or container, and what was open at the start has none, the
     /// reader may wait for ever.
     fn tell_of_workloads(&mut self) {
-        if self.workloads.told || self.unlisted > 0 {
+        if self.workloads.told || self.unlisted > 0 || self.options.cluster {
             return;
         }
         self.workloads.told = true;

@@ -7,6 +7,12 @@ use ratatui::style::Style;
 use crate::app::{App, Tone};
 use crate::text;
 
+/// Cells between two keys with their words.
+const GAP: u16 = 2;
+
+/// How many at the end are always there.
+const LAST: usize = 2;
+
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App) {
     let theme = app.theme();
     let mut x = area.x;
@@ -21,16 +27,27 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App) {
             return;
         }
     }
-    for (key, word) in app.mode().footer() {
-        let key = key.to_string();
-        let cells = text::width(&key) + 1 + text::width(word);
-        if usize::from(area.right() - x) < cells {
-            break;
-        }
-        x = buffer.set_stringn(x, area.y, key, cells, theme.key).0 + 1;
-        x = buffer.set_stringn(x, area.y, word, cells, Style::new()).0;
-        x = x.saturating_add(2).min(area.right());
+    let mut words = app.mode().footer();
+    let cells = |(key, word): &(String, &str)| text::width(key) + 1 + text::width(word);
+    // How to get help, and how to leave, stand at the end and are there whatever else is.
+    while words.len() > LAST && total(words.iter().map(cells)) > usize::from(area.right() - x) {
+        words.remove(words.len() - 1 - LAST);
     }
+    for (key, word) in words {
+        let room = usize::from(area.right().saturating_sub(x));
+        x = buffer.set_stringn(x, area.y, key, room, theme.key).0 + 1;
+        let room = usize::from(area.right().saturating_sub(x));
+        x = buffer
+            .set_stringn(x.min(area.right()), area.y, word, room, Style::new())
+            .0;
+        x = x.saturating_add(GAP).min(area.right());
+    }
+}
+
+/// The cells of words, with what stands between them.
+fn total(words: impl ExactSizeIterator<Item = usize>) -> usize {
+    let gaps = words.len().saturating_sub(1) * usize::from(GAP);
+    words.sum::<usize>() + gaps
 }
 
 /// A question, or what became of what was done last.

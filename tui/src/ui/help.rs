@@ -17,7 +17,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App, first: usize) {
     };
     let title = Rect { height: 1, ..area };
     buffer.set_style(title, theme.head);
-    let below = lines(area.width).saturating_sub(first + usize::from(body.height));
+    let below = lines(app.keymap(), area.width).saturating_sub(first + usize::from(body.height));
     let title_text = match below {
         0 => "Help".to_owned(),
         below => format!("Help ({below} more lines below)"),
@@ -29,7 +29,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App, first: usize) {
         usize::from(area.width),
         theme.head,
     );
-    for (column, x) in columns(area.width)
+    for (column, x) in columns(app.keymap(), area.width)
         .iter()
         .zip((area.x..).step_by(usize::from(COLUMN)))
     {

@@ -7,16 +7,20 @@
 
 use collector::format::count;
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::{App, Asking, Prompt};
+use crate::app::{App, Asking, Prompt, words};
+use crate::complete::Completion;
 use crate::screen::Panels;
 use crate::text;
 
 /// What stands before the text.
 fn sign(prompt: &Prompt, app: &App) -> String {
-    match prompt.asking {
+    match &prompt.asking {
         Asking::Filter { .. } => "/ ".to_owned(),
+        Asking::Command => ": ".to_owned(),
+        Asking::Pick { key, .. } => format!("{} ", words(*key).0),
         Asking::Export { format } => {
             let n = app.to_export();
             let (rows, s) = (count(n as u64), if n == 1 { "" } else { "s" });
@@ -48,7 +52,9 @@ pub(super) fn draw(frame: &mut Frame, panels: &Panels, app: &App) {
         ratatui::style::Style::new(),
     );
 
-    if let Some(error) = &prompt.error {
+    if let Some(completion) = prompt.completion.as_ref().filter(|c| c.at.is_some()) {
+        choices(frame, panels.footer, completion, app);
+    } else if let Some(error) = &prompt.error {
         let before: String = value.chars().take(error.column).collect();
         let column = text::width(&before).saturating_sub(scroll).min(room);
         let at = start + u16::try_from(column).unwrap_or_default();
@@ -62,13 +68,48 @@ pub(super) fn draw(frame: &mut Frame, panels: &Panels, app: &App) {
     frame.set_cursor_position((start + u16::try_from(cursor).unwrap_or_default(), line.y));
 }
 
+/// The choices that Tab goes through, from the one that is in the text on where they do not all fit.
+fn choices(frame: &mut Frame, line: Rect, completion: &Completion, app: &App) {
+    let buffer = frame.buffer_mut();
+    blank(buffer, line);
+    let at = completion.at.unwrap_or_default();
+    let cells = |choice: &String| text::width(choice) + 2;
+    let upto: usize = completion.choices[..=at].iter().map(cells).sum();
+    let first = if upto > usize::from(line.width) {
+        at
+    } else {
+        0
+    };
+    let mut x = line.x;
+    for (n, choice) in completion.choices.iter().enumerate().skip(first) {
+        let room = usize::from(line.right().saturating_sub(x));
+        let choice = text::clean(choice);
+        if text::width(&choice) > room && n > first {
+            break;
+        }
+        let style = if n == at {
+            app.theme().selected
+        } else {
+            app.theme().key
+        };
+        x = buffer
+            .set_stringn(x, line.y, text::cut_end(&choice, room), room, style)
+            .0;
+        x = x.saturating_add(2).min(line.right());
+    }
+}
+
+fn blank(buffer: &mut Buffer, line: Rect) {
+    for x in line.x..line.right() {
+        buffer[(x, line.y)].reset();
+    }
+}
+
 /// Points at a cell of the line above, and says what is wrong there, on whichever side there is room.
 fn complain(frame: &mut Frame, line: Rect, at: u16, message: &str, app: &App) {
     let bad = app.theme().bad;
     let buffer = frame.buffer_mut();
-    for x in line.x..line.right() {
-        buffer[(x, line.y)].reset();
-    }
+    blank(buffer, line);
     let message = text::clean(message);
     let cells = text::width(&message);
     let (after, before) = (usize::from(line.right() - at), usize::from(at - line.x));

@@ -16,11 +16,14 @@ use ratatui::style::{Color, Modifier};
 use std::sync::Arc;
 
 use crate::action::Action;
-use crate::app::{App, Settings};
+use crate::app::{App, Custom, Settings};
 use crate::columns::Choice;
 use crate::keymap;
 use crate::sample::{self, NOW};
 use crate::theme::{MONO, THEMES, Theme};
+
+mod asking;
+mod lists;
 
 /// A second after the events came, so that the rates show them.
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
@@ -28,6 +31,7 @@ const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
 fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
     let settings = Settings {
         source: "host".into(),
+        local: false,
         filter: Filter::all(),
         theme,
         mouse: true,
@@ -35,6 +39,7 @@ fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
         pods,
         tz: TimeZone::UTC,
         limits: Limits::default(),
+        custom: Custom::default(),
     };
     App::new(settings, Size::new(width, height), NOW)
 }
@@ -47,6 +52,7 @@ fn keys(app: &mut App, keys: &str) {
     for c in keys.chars() {
         let code = match c {
             '\n' => KeyCode::Enter,
+            '\x1b' => KeyCode::Esc,
             c => KeyCode::Char(c),
         };
         let event = crossterm::event::Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
@@ -216,6 +222,7 @@ fn loss_filter_and_pause_stand_in_the_header() {
         Update::State(NodeState {
             node: "host1".into(),
             state: SourceState::Lost(why),
+            via: None,
         }),
     );
     assert_snapshot!(screen(&mut app, 80, 24).backend());
@@ -344,4 +351,64 @@ fn a_frame_that_is_smaller_than_the_state_thinks_does_no_harm() {
     for (width, height) in [(80, 10), (100, 12), (20, 2), (200, 11)] {
         let _ = screen(&mut app, width, height);
     }
+}
+
+/// A connection over the loopback address, with both its ends.
+fn both_ends() -> Update {
+    let mut connect = sample::connect(34_878);
+    connect.remote.addr = connect.local.addr;
+    connect.figures.lat_us = 1_423_u64.try_into().ok();
+    let other = |event: &Event, ms| Event {
+        local: event.remote,
+        remote: event.local,
+        conn: collector::model::ConnId(7),
+        process: Some(process(812, "nginx")),
+        ..at(event.clone(), ms)
+    };
+    let mut accept = other(&connect, 1);
+    accept.kind = Some(EventType::Accept);
+    let mut close = at(sample::close(34_878), 250);
+    close.remote = connect.remote;
+    close.figures.dur_us = 250_000_u64.try_into().ok();
+    close.figures.tx_bytes = 312_u64.try_into().ok();
+    close.figures.rx_bytes = 123_456_u64.try_into().ok();
+    close.figures.rtt_us = 880_u32.try_into().ok();
+    close.figures.retrans = 2_u32.try_into().ok();
+    sample::batch(vec![connect, accept, close])
+}
+
+#[test]
+fn the_detail_tells_all_of_a_connection() {
+    let mut app = app(80, 24, &THEMES[0], false);
+    tell(&mut app, hello());
+    tell(&mut app, both_ends());
+    keys(&mut app, "k\n");
+    assert_snapshot!("detail_80x24", screen(&mut app, 80, 24).backend());
+    keys(&mut app, "G");
+    assert_snapshot!("detail_80x24_end", screen(&mut app, 80, 24).backend());
+    // The other end has the first one for its own.
+    keys(&mut app, "\n");
+    let accepted = |app: &mut App| {
+        screen(app, 80, 24)
+            .backend()
+            .to_string()
+            .contains("this one accepted")
+    };
+    assert!(accepted(&mut app));
+    keys(&mut app, "\x1b");
+    assert!(app.detail().is_some() && !accepted(&mut app));
+    keys(&mut app, "\x1b");
+    assert!(app.detail().is_none());
+}
+
+#[test]
+fn the_detail_of_a_failure_says_it_in_words() {
+    let mut app = app(120, 40, &THEMES[0], true);
+    let mut refused = in_pod(sample::connect(34_880));
+    refused.reason = Some(Reason::Refused);
+    refused.errno = std::num::NonZeroU16::new(111);
+    refused.figures.lat_us = 45_u64.try_into().ok();
+    tell(&mut app, sample::batch(vec![refused]));
+    keys(&mut app, "k\n");
+    assert_snapshot!("detail_120x40", screen(&mut app, 120, 40).backend());
 }

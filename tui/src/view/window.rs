@@ -63,6 +63,23 @@ pub(crate) enum Motion {
     Last,
 }
 
+impl Motion {
+    /// The first line on a screen of that height, of a text that is moved in; the end is not known
+    /// here.
+    pub(crate) fn scrolled(self, line: usize, height: usize) -> usize {
+        match self {
+            Self::Up => line.saturating_sub(1),
+            Self::Down => line + 1,
+            Self::HalfPageUp => line.saturating_sub(height / 2),
+            Self::HalfPageDown => line + height / 2,
+            Self::PageUp => line.saturating_sub(height),
+            Self::PageDown => line + height,
+            Self::First => 0,
+            Self::Last => usize::MAX,
+        }
+    }
+}
+
 /// What is on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Visible {

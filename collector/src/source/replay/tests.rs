@@ -50,7 +50,11 @@ async fn play(path: &Path, speed: Speed) -> Vec<Update> {
 
 fn state(node: &str, state: SourceState) -> Update {
     let node = node.into();
-    Update::State(NodeState { node, state })
+    Update::State(NodeState {
+        node,
+        state,
+        via: None,
+    })
 }
 
 fn batch(node: &str, events: Vec<Event>, lost: Vec<Lost>) -> Update {
@@ -78,8 +82,9 @@ async fn every_kind_of_record_is_played_in_its_place() {
         let lost = NodeState {
             node: "n2".into(),
             state: gone.clone(),
+            via: None,
         };
-        wire::node(&lost, None, out);
+        wire::node(&lost, out);
         wire::bye(&Bye::default(), out);
     });
     assert_eq!(open_socket().state, Some(TcpState::Established));

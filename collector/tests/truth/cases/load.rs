@@ -63,11 +63,10 @@ impl<'a> Watched<'a> {
         if enough && found == events {
             return Ok(());
         }
-        let lost = format!("{:?}", self.tracer.log().lost);
         let odd = self.connections().into_values().filter(|c| c.len() != 2);
         let odd: Vec<_> = odd.flatten().take(8).map(|event| line(&event)).collect();
-        failed(format!(
-            "{found} events instead of {events}; lost: {lost}; among them {odd:#?}"
+        case.is_wrong(&format!(
+            "{found} events instead of {events}; among them {odd:#?}"
         ))
     }
 }

@@ -134,7 +134,7 @@ fn what_was_lost_is_written_too() {
     desk.export(dir.path(), "rows.csv");
     assert!(
         desk.message()
-            .ends_with("; CSV cannot say that 10 were lost")
+            .ends_with("; CSV has no place for what was lost: 10")
     );
 }
 
@@ -190,7 +190,7 @@ fn the_name_and_the_format_go_together() {
     let name = |desk: &Desk| desk.app.prompt().unwrap().input.value().to_owned();
     let format = |desk: &Desk| match desk.app.prompt().unwrap().asking {
         Asking::Export { format } => format.word(),
-        Asking::Filter { .. } => panic!("not the prompt for a file"),
+        _ => panic!("not the prompt for a file"),
     };
     assert_eq!(name(&desk), "tcpscope-events-20260102-030405.ndjson");
     for word in ["json", "csv", "markdown"] {

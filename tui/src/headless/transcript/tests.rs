@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use collector::export::{Layout, Table};
 use collector::filter::Filter;
-use collector::model::{EventType, HookKind, NodeState, Origin, Timestamp};
+use collector::model::{EventType, HookKind, NodeState, Origin, Timestamp, Via};
 use collector::testing::{event, open_socket};
 use collector::wire::Encoder;
 
@@ -16,6 +16,7 @@ fn json() -> Options {
         duration: None,
         count: None,
         snapshot: false,
+        cluster: false,
     }
 }
 
@@ -49,6 +50,7 @@ fn state(state: SourceState) -> Update {
     Update::State(NodeState {
         node: "host1".into(),
         state,
+        via: None,
     })
 }
 
@@ -249,4 +251,75 @@ fn waiting_for_a_pod_where_there_is_none_is_told_once() {
     );
     let pods = vec![hello(1), batch(vec![open_socket()], vec![])];
     assert_eq!(run(asks("pod:nonsense"), pods).1.len(), 0);
+}
+
+fn of_node(name: &str, state: SourceState) -> Update {
+    Update::State(NodeState {
+        node: name.into(),
+        state,
+        via: Some(Via::Proxy),
+    })
+}
+
+fn greets(name: &str, seeded: u64) -> Update {
+    let Update::Hello(hello) = hello(seeded) else {
+        panic!("not a greeting");
+    };
+    Update::Hello(Hello {
+        node: name.into(),
+        ..hello
+    })
+}
+
+#[test]
+fn nodes_of_a_cluster_come_and_go_without_ending_the_run() {
+    let options = Options {
+        cluster: true,
+        ..json()
+    };
+    let mut transcript = Transcript::new(options);
+    let mut out = Vec::new();
+    let lost = || SourceState::Lost("no BTF".to_owned());
+    assert_eq!(
+        transcript.update(of_node("n2", lost()), &mut out),
+        Step::More
+    );
+    assert_eq!(transcript.failure(), Some("no BTF"));
+    assert!(out.is_empty(), "the greeting is the first line");
+    assert_eq!(transcript.update(greets("n1", 0), &mut out), Step::Began);
+    transcript.update(of_node("n1", SourceState::Live), &mut out);
+    transcript.update(of_node("n2", lost()), &mut out);
+    assert_eq!(transcript.failure(), None);
+    assert_eq!(transcript.notes(), ["n2: no BTF"]);
+    let text = String::from_utf8(out).expect("UTF-8");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[0].starts_with(r#"{"t":"hello""#));
+    let live = r#"{"t":"node","node":"n1","state":"live","why":null,"via":"proxy"}"#;
+    assert_eq!(lines[2], live);
+}
+
+#[test]
+fn a_snapshot_of_a_cluster_waits_for_every_node() {
+    let options = Options {
+        cluster: true,
+        snapshot: true,
+        ..json()
+    };
+    let mut transcript = Transcript::new(options);
+    let mut out = Vec::new();
+    for node in ["n1", "n2"] {
+        let step = transcript.update(of_node(node, SourceState::Connecting), &mut out);
+        assert_eq!(step, Step::More);
+    }
+    assert_eq!(transcript.update(greets("n1", 1), &mut out), Step::Began);
+    assert_eq!(
+        transcript.update(batch(vec![open_socket()], vec![]), &mut out),
+        Step::More
+    );
+    let lost = SourceState::Lost("no BTF".to_owned());
+    assert_eq!(
+        transcript.update(of_node("n2", lost), &mut out),
+        Step::Enough
+    );
 }

@@ -1,0 +1,166 @@
+//! What a single event shows to be wrong.
+
+use super::{Event, EventType, Phase, Reason, TcpState};
+
+/// When something is wrong. Times in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Failures of one kind of one pair, in about the last minute, that make a finding.
+    pub failures: u32,
+    /// An accept that took that long is slow.
+    pub slow_accept_us: u64,
+    /// Slow accepts of one pair, in about the last minute, that make a finding.
+    pub slow_accepts: u32,
+    /// A connection that lasted less is short.
+    pub short_us: u64,
+    /// Short connections of one pair, in the last ten to twenty seconds, that make a finding.
+    pub short: u32,
+    /// A connection with that many segments sent again has a storm of them.
+    pub retransmissions: u32,
+    /// Connections with such a storm, in about the last minute, that make a finding.
+    pub storms: u32,
+    /// Local ports that there are for connections to one address and port: how many the range has
+    /// that the kernel takes them from, 28,232 unless `net.ipv4.ip_local_port_range` was changed.
+    pub ports: u64,
+    /// How much of them may be in use, in percent.
+    pub ports_percent: u64,
+    /// Of the connects to one peer of a Service, how much may fail, in percent.
+    pub peer_failing_percent: u64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            failures: 3,
+            slow_accept_us: 100_000,
+            slow_accepts: 3,
+            short_us: 1_000_000,
+            short: 100,
+            retransmissions: 20,
+            storms: 3,
+            ports: 28_232,
+            ports_percent: 80,
+            peer_failing_percent: 50,
+        }
+    }
+}
+
+/// What an event may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+#[allow(missing_docs)] // The first eleven are the reasons of failed connects and of endings.
+pub enum Trouble {
+    Refused,
+    ConnectTimeout,
+    ConnectUnreachable,
+    ConnectAborted,
+    ResetByPeer,
+    ResetSent,
+    Keepalive,
+    Timeout,
+    Unreachable,
+    Aborted,
+    Killed,
+    /// Established, and no process accepted it.
+    NeverAccepted,
+    /// It waited in the accept queue for long.
+    SlowAccept,
+    /// It was open before the start, closed by the peer and not by its process.
+    CloseWait,
+    /// It lasted a short time.
+    Short,
+    /// Many segments were sent again.
+    Storm,
+}
+
+impl Trouble {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Refused,
+        Self::ConnectTimeout,
+        Self::ConnectUnreachable,
+        Self::ConnectAborted,
+        Self::ResetByPeer,
+        Self::ResetSent,
+        Self::Keepalive,
+        Self::Timeout,
+        Self::Unreachable,
+        Self::Aborted,
+        Self::Killed,
+        Self::NeverAccepted,
+        Self::SlowAccept,
+        Self::CloseWait,
+        Self::Short,
+        Self::Storm,
+    ];
+
+    /// What it is called.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::ConnectTimeout => "connect timeout",
+            Self::ConnectUnreachable | Self::Unreachable => "unreachable",
+            Self::ConnectAborted => "connect aborted",
+            Self::ResetByPeer => "reset by peer",
+            Self::ResetSent => "reset sent",
+            Self::Keepalive => "keepalive",
+            Self::Timeout => "timeout",
+            Self::Aborted => "aborted",
+            Self::Killed => "killed",
+            Self::NeverAccepted => "never accepted",
+            Self::SlowAccept => "slow accept",
+            Self::CloseWait => "CLOSE_WAIT",
+            Self::Short => "short-lived",
+            Self::Storm => "retransmissions",
+        }
+    }
+
+    /// A failed connect, or an ending that nobody wanted. The others are only of interest where
+    /// there is much of them.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        self <= Self::Killed
+    }
+
+    /// An event shows it.
+    #[must_use]
+    pub fn is_shown_by(self, event: &Event, thresholds: &Thresholds) -> bool {
+        let failed = |reason| {
+            event.reason == Some(reason)
+                && event.phase == Some(Phase::Open)
+                && event.kind == Some(EventType::Connect)
+        };
+        let ended = |reason| event.reason == Some(reason) && event.phase == Some(Phase::End);
+        match self {
+            Self::Refused => failed(Reason::Refused),
+            Self::ConnectTimeout => failed(Reason::Timeout),
+            Self::ConnectUnreachable => failed(Reason::Unreachable),
+            Self::ConnectAborted => failed(Reason::Aborted),
+            Self::ResetByPeer => ended(Reason::ResetByPeer),
+            Self::ResetSent => ended(Reason::ResetSent),
+            Self::Keepalive => ended(Reason::Keepalive),
+            Self::Timeout => ended(Reason::Timeout),
+            Self::Unreachable => ended(Reason::Unreachable),
+            Self::Aborted => ended(Reason::Aborted),
+            Self::Killed => ended(Reason::Killed),
+            Self::NeverAccepted => {
+                event.phase == Some(Phase::Open) && event.kind == Some(EventType::Unknown)
+            }
+            Self::SlowAccept => {
+                let lat = event.figures.lat_us.map(|us| us.get());
+                event.kind == Some(EventType::Accept)
+                    && lat.is_some_and(|us| us >= thresholds.slow_accept_us)
+            }
+            Self::CloseWait => event.phase.is_none() && event.state == Some(TcpState::CloseWait),
+            Self::Short => {
+                let dur = event.figures.dur_us.map(|us| us.get());
+                event.phase == Some(Phase::End) && dur.is_some_and(|us| us < thresholds.short_us)
+            }
+            Self::Storm => {
+                let retrans = event.figures.retrans.map(|n| n.get());
+                retrans.is_some_and(|n| n >= thresholds.retransmissions)
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One node: its agent is dialled, its stream read, and dialled again when that breaks.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::backoff::Backoff;
+use super::frames::{Frame, Frames};
+use crate::agent::HEARTBEAT;
+use crate::filter::Filter;
+use crate::kube::discover::AgentPod;
+use crate::kube::token::Tokens;
+use crate::kube::transport::{DialError, Incoming, Transport};
+use crate::model::{NodeState, SourceState, Timestamp, Update, Via};
+
+/// So many heartbeats have to be missing.
+const DEAD_AFTER: Duration = HEARTBEAT.saturating_mul(3);
+/// A stream that held for so long was a good one: the next failure is a first one.
+const GOOD: Duration = Duration::from_secs(10);
+/// A difference of clocks that is worth a line in the log.
+const ODD: Duration = Duration::from_secs(1);
+
+/// The reader has gone.
+struct Gone;
+
+/// How a stream ended.
+struct Ended {
+    why: String,
+    /// When the agent wants to be asked again.
+    retry: Option<Duration>,
+}
+
+impl Ended {
+    fn because(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            retry: None,
+        }
+    }
+}
+
+/// Follows one agent's pod.
+pub(super) struct Node {
+    name: Arc<str>,
+    agent: watch::Receiver<AgentPod>,
+    transport: Transport,
+    tokens: Tokens,
+    dials: Arc<Semaphore>,
+    /// The part of the query that is the same each time.
+    query: String,
+    updates: mpsc::Sender<Update>,
+    /// The way that worked last.
+    via: Option<Via>,
+    /// The agent's run, and up to where it was heard.
+    heard: Option<(String, u64)>,
+}
+
+impl Node {
+    pub(super) fn new(
+        name: Arc<str>,
+        agent: watch::Receiver<AgentPod>,
+        transport: Transport,
+        tokens: Tokens,
+        dials: Arc<Semaphore>,
+        scope: &Filter,
+        updates: mpsc::Sender<Update>,
+    ) -> Self {
+        let mut query = "/v1/stream?proto=1".to_owned();
+        if !scope.is_all() {
+            let filter = URL_SAFE_NO_PAD.encode(scope.to_string());
+            // A String takes all that is written.
+            let _ = write!(query, "&filter={filter}");
+        }
+        Self {
+            name,
+            agent,
+            transport,
+            tokens,
+            dials,
+            query,
+            updates,
+            via: None,
+            heard: None,
+        }
+    }
+
+    /// Runs until the reader goes, or it is aborted.
+    pub(super) async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let began = Instant::now();
+            let Ok(ended) = self.follow().await else {
+                return;
+            };
+            if began.elapsed() >= GOOD {
+                backoff.reset();
+            }
+            if self.say(SourceState::Lost(ended.why)).await.is_err() {
+                return;
+            }
+            let wait = backoff.next(fastrand::f64());
+            tokio::select! {
+                () = sleep(ended.retry.unwrap_or(wait)) => {}
+                // What has become of the pod may be what was waited for.
+                changed = self.agent.changed() => if changed.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Dials, and reads until it breaks.
+    async fn follow(&mut self) -> Result<Ended, Gone> {
+        let agent = self.agent.borrow_and_update().clone();
+        if let Some(why) = agent.down {
+            return Ok(Ended::because(why));
+        }
+        self.say(SourceState::Connecting).await?;
+        match self.dial(&agent).await {
+            Ok(incoming) => self.read(incoming).await,
+            Err(why) => Ok(Ended::because(why)),
+        }
+    }
+
+    async fn dial(&self, agent: &AgentPod) -> Result<Incoming, String> {
+        let _one_of_few = self.dials.acquire().await.map_err(|e| e.to_string())?;
+        let mut target = self.query.clone();
+        if let Some((instance, seq)) = &self.heard {
+            let _ = write!(target, "&since={instance}:{seq}");
+        }
+        let token = self.tokens.get().await?;
+        let dialled = self.transport.get(agent, &target, &token, self.via).await;
+        if let Err(DialError::Agent(401 | 403, _)) = dialled {
+            self.tokens.refused(&token).await;
+        }
+        dialled.map_err(|error| error.to_string())
+    }
+
+    async fn read(&mut self, mut incoming: Incoming) -> Result<Ended, Gone> {
+        let mut frames = Frames::new(Arc::clone(&self.name));
+        let dialled = Instant::now();
+        loop {
+            let next = tokio::select! {
+                () = self.updates.closed() => return Err(Gone),
+                next = timeout(DEAD_AFTER, incoming.next()) => next,
+            };
+            let bytes = match next {
+                Ok(Ok(Some(bytes))) => bytes,
+                Ok(Ok(None)) => return Ok(Ended::because("the agent hung up")),
+                Ok(Err(why)) => return Ok(Ended::because(format!("the stream broke: {why}"))),
+                Err(_) => {
+                    let why = format!("no sign of life for {} s", DEAD_AFTER.as_secs());
+                    return Ok(Ended::because(why));
+                }
+            };
+            let said = match frames.read(&bytes) {
+                Ok(said) => said,
+                Err(why) => return Ok(Ended::because(why)),
+            };
+            for frame in said {
+                match frame {
+                    Frame::Hello(hello, about, resumed) => {
+                        self.note_clock(about.now_realtime_ns, dialled.elapsed());
+                        self.via = Some(incoming.via);
+                        let since = self.heard.take().filter(|_| resumed);
+                        let seq = since.map_or(0, |(_, seq)| seq);
+                        self.heard = Some((about.instance, seq));
+                        if !resumed {
+                            self.send(Update::Hello(hello)).await?;
+                        }
+                        self.say(SourceState::Live).await?;
+                    }
+                    Frame::Batch(batch) => self.send(Update::Batch(batch)).await?,
+                    Frame::Bye(bye) => {
+                        self.hear(&frames);
+                        return Ok(Ended {
+                            why: bye
+                                .reason
+                                .unwrap_or_else(|| "the agent said bye".to_owned()),
+                            retry: bye.retry_ms.map(Duration::from_millis),
+                        });
+                    }
+                }
+            }
+            self.hear(&frames);
+        }
+    }
+
+    /// Only what was passed on is heard: what is not is asked for again.
+    fn hear(&mut self, frames: &Frames) {
+        if let (Some((_, heard)), Some(seq)) = (&mut self.heard, frames.heard()) {
+            *heard = seq;
+        }
+    }
+
+    /// Events keep the node's time; whoever compares it with another's ought to know.
+    fn note_clock(&self, realtime_ns: i64, since: Duration) {
+        let here = Timestamp::now().0;
+        let ahead = Duration::from_nanos(realtime_ns.abs_diff(here));
+        if ahead > ODD + since {
+            let sign = if realtime_ns > here {
+                "ahead"
+            } else {
+                "behind"
+            };
+            tracing::warn!(
+                "the clock of {} is {:.1} s {sign}",
+                self.name,
+                ahead.as_secs_f64()
+            );
+        }
+    }
+
+    async fn say(&self, state: SourceState) -> Result<(), Gone> {
+        let via = self.via.filter(|_| state == SourceState::Live);
+        let node = Arc::clone(&self.name);
+        self.send(Update::State(NodeState { node, state, via }))
+            .await
+    }
+
+    async fn send(&self, update: Update) -> Result<(), Gone> {
+        self.updates.send(update).await.map_err(|_| Gone)
+    }
+}
