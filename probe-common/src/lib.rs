@@ -380,7 +380,7 @@ const _: () = {
     ];
     let (mut seen, mut i) = (0, 0);
     while i < all.len() {
-        assert!(all[i].count_ones() == 1 && seen & all[i] == 0);
+        assert!(all[i].is_power_of_two() && seen & all[i] == 0);
         seen |= all[i];
         i += 1;
     }
