@@ -43,6 +43,7 @@ fn shop() -> Vec<Update> {
         Update::State(NodeState {
             node: "worker-b-2".into(),
             state: SourceState::Lost("its agent does not answer".into()),
+            via: None,
         }),
     ]
 }
