@@ -82,6 +82,7 @@ fn cluster_options(cluster: &Cluster, scope: Filter) -> cluster::Options {
             Some(cli::Via::PortForward) => Ways::Only(Via::PortForward),
         },
         scope,
+        selector: cluster.selector.clone(),
     }
 }
 

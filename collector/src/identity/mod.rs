@@ -12,6 +12,7 @@ mod index;
 pub mod node;
 mod origins;
 pub mod owners;
+pub mod peers;
 pub mod pods;
 pub mod process;
 

@@ -9,7 +9,9 @@
 pub mod access;
 pub mod deploy;
 pub mod discover;
+pub mod labels;
 pub mod node_pods;
+pub mod peers;
 pub mod review;
 pub mod token;
 pub mod transport;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! agents' pods (a watch) ─┬▶ node: dial, read, dial again ─┐
-//!                         ├▶ node …                        ├▶ updates
+//!                         ├▶ node …                        ├▶ names ─▶ updates
 //!                         └▶ node …                        ┘
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 mod backoff;
 mod frames;
+mod names;
 mod node;
 
 use std::collections::HashMap;
@@ -22,11 +23,14 @@ use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
+use self::names::Names;
 use self::node::Node;
 use super::{Stop, Updates};
 use crate::filter::Filter;
 use crate::kube::access::Access;
 use crate::kube::discover::{self, AgentPod};
+use crate::kube::labels::Labelled;
+use crate::kube::peers::Followed;
 use crate::kube::token::Tokens;
 use crate::kube::transport::{Transport, Ways};
 use crate::kube::watch::Change;
@@ -41,6 +45,8 @@ pub struct Options {
     pub ways: Ways,
     /// What agents are asked for, and which nodes; the rest does not travel.
     pub scope: Filter,
+    /// Only pods with these labels, in Kubernetes' own language.
+    pub selector: Option<String>,
 }
 
 /// How many updates wait for a slow reader. When they are full the agents drop, and count.
@@ -61,13 +67,27 @@ pub fn start(access: &Access, options: Options, stop: Stop) -> Updates {
         options,
         nodes: HashMap::new(),
     };
-    let agents = discover::agents(access.client.clone(), &cluster.options.namespace);
+    let client = access.client.clone();
+    let (reader, outcome) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
         let mut cluster = cluster;
+        let labelled = match &cluster.options.selector {
+            None => None,
+            Some(selector) => match Labelled::follow(client.clone(), selector).await {
+                Ok(labelled) => Some(labelled),
+                Err(why) => return cluster.hopeless(&reader, why).await,
+            },
+        };
+        let names = Names {
+            peers: Followed::start(&client),
+            labelled,
+        };
+        tokio::spawn(names.name(Box::pin(ReceiverStream::new(stream)), reader));
+        let agents = discover::agents(client, &cluster.options.namespace);
         cluster.follow(agents, &stop).await;
         cluster.end().await;
     });
-    Box::pin(ReceiverStream::new(stream))
+    Box::pin(ReceiverStream::new(outcome))
 }
 
 struct Cluster {
@@ -102,7 +122,7 @@ impl Cluster {
                 Some(Change::All(pods)) => {
                     let agents: Vec<AgentPod> = pods.iter().filter_map(discover::read).collect();
                     if agents.is_empty() && !known {
-                        return self.hopeless(self.nobody()).await;
+                        return self.hopeless(&self.updates, self.nobody()).await;
                     }
                     known = true;
                     self.replace(agents).await;
@@ -121,7 +141,7 @@ impl Cluster {
                 Some(Change::Failed(why)) if known => tracing::warn!("agents: {why}"),
                 Some(Change::Failed(why)) => {
                     let why = format!("cannot look for agents: {why}");
-                    return self.hopeless(why).await;
+                    return self.hopeless(&self.updates, why).await;
                 }
             }
         }
@@ -134,9 +154,14 @@ impl Cluster {
         )
     }
 
-    async fn hopeless(&self, why: String) {
-        let node = self.options.namespace.as_str().into();
-        self.say(node, SourceState::Lost(why)).await;
+    /// Says why it is over before it has begun.
+    async fn hopeless(&self, reader: &mpsc::Sender<Update>, why: String) {
+        let state = NodeState {
+            node: self.options.namespace.as_str().into(),
+            state: SourceState::Lost(why),
+            via: None,
+        };
+        let _ = reader.send(Update::State(state)).await;
     }
 
     async fn replace(&mut self, agents: Vec<AgentPod>) {

@@ -1,0 +1,191 @@
+//! What the client knows of a cluster and an agent does not: who has the other end's address, and
+//! which pods have which labels.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+
+use crate::kube::labels::Labelled;
+use crate::kube::peers::Followed;
+use crate::model::{Batch, Hello, SourceState, Update};
+use crate::source::Updates;
+
+/// Adds to updates what is known here.
+pub(super) struct Names {
+    pub(super) peers: Followed,
+    pub(super) labelled: Option<Labelled>,
+}
+
+impl Names {
+    /// Passes updates on, named, until they end or nobody listens.
+    pub(super) async fn name(mut self, mut updates: Updates, reader: mpsc::Sender<Update>) {
+        self.peers.ready().await;
+        let mut greetings = Greetings::default();
+        while let Some(mut update) = updates.next().await {
+            if let Update::Batch(batch) = &mut update {
+                self.name_peers(batch);
+            }
+            let told = match &self.labelled {
+                None => vec![update],
+                Some(labelled) => greetings.pass(update, |batch| {
+                    batch.events.retain(|event| labelled.has(event));
+                }),
+            };
+            for update in told {
+                if reader.send(update).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Who had an address is asked for the time of the event; nodes' clocks are near enough.
+    fn name_peers(&self, batch: &mut Batch) {
+        let peers = self.peers.peers();
+        let peers = peers.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in &mut batch.events {
+            if event.peer.is_none() {
+                event.peer = peers.at(event.remote, event.ts);
+            }
+        }
+    }
+}
+
+/// Greetings say how many sockets are listed after them. Where some of these are left out here, a
+/// greeting waits until its list is whole.
+#[derive(Debug, Default)]
+struct Greetings(BTreeMap<Arc<str>, Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    hello: Hello,
+    /// How many of its list are still to come.
+    left: u64,
+    /// How many of those that came are left in.
+    kept: u64,
+    after: Vec<Update>,
+}
+
+impl Greetings {
+    /// What can be told after this update; `sift` leaves out of a batch what is not wanted.
+    fn pass(&mut self, update: Update, sift: impl Fn(&mut Batch)) -> Vec<Update> {
+        match update {
+            Update::Hello(hello) => {
+                let waiting = Waiting {
+                    left: hello.seeded,
+                    kept: 0,
+                    after: Vec::new(),
+                    hello,
+                };
+                let node = Arc::clone(&waiting.hello.node);
+                self.0.insert(Arc::clone(&node), waiting);
+                self.release(&node, false)
+            }
+            Update::State(state) => {
+                let node = Arc::clone(&state.node);
+                let goes_on = state.state == SourceState::Live;
+                match self.0.get_mut(&node) {
+                    Some(waiting) => waiting.after.push(Update::State(state)),
+                    None => return vec![Update::State(state)],
+                }
+                self.release(&node, !goes_on)
+            }
+            Update::Batch(mut batch) => {
+                let node = Arc::clone(&batch.node);
+                let listed = |batch: &Batch| {
+                    let rows = batch.events.iter().filter(|event| event.kind.is_none());
+                    rows.count() as u64
+                };
+                let all = listed(&batch);
+                sift(&mut batch);
+                match self.0.get_mut(&node) {
+                    Some(waiting) => {
+                        waiting.left = waiting.left.saturating_sub(all);
+                        waiting.kept += listed(&batch);
+                        waiting.after.push(Update::Batch(batch));
+                    }
+                    None => return vec![Update::Batch(batch)],
+                }
+                self.release(&node, false)
+            }
+        }
+    }
+
+    /// What has waited for a list, when that is whole or will not be.
+    fn release(&mut self, node: &Arc<str>, now: bool) -> Vec<Update> {
+        if !now && self.0.get(node).is_none_or(|waiting| waiting.left > 0) {
+            return Vec::new();
+        }
+        let Some(mut waiting) = self.0.remove(node) else {
+            return Vec::new();
+        };
+        waiting.hello.seeded = waiting.kept;
+        let mut told = vec![Update::Hello(waiting.hello)];
+        told.append(&mut waiting.after);
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Event, NodeState, Timestamp, sample};
+
+    fn hello(seeded: u64) -> Update {
+        Update::Hello(Hello {
+            node: "n1".into(),
+            kernel: "6.12".into(),
+            accept_hook: None,
+            seeded,
+            ts: Timestamp(0),
+        })
+    }
+
+    fn state(state: SourceState) -> Update {
+        Update::State(NodeState {
+            node: "n1".into(),
+            state,
+            via: None,
+        })
+    }
+
+    fn batch(events: Vec<Event>) -> Update {
+        Update::Batch(Batch {
+            node: "n1".into(),
+            events,
+            lost: Vec::new(),
+        })
+    }
+
+    /// Leaves out connections with odd ids.
+    fn sift(batch: &mut Batch) {
+        batch.events.retain(|event| event.conn.0.is_multiple_of(2));
+    }
+
+    #[test]
+    fn a_greeting_counts_what_is_left_of_its_list() {
+        let mut greetings = Greetings::default();
+        assert!(greetings.pass(hello(3), sift).is_empty());
+        assert!(greetings.pass(state(SourceState::Live), sift).is_empty());
+        let listed = vec![sample::listed(1, 1), sample::listed(2, 1)];
+        assert!(greetings.pass(batch(listed), sift).is_empty());
+        let rest = vec![sample::listed(3, 1), sample::connect(4, 1)];
+        let told = greetings.pass(batch(rest), sift);
+        assert_eq!(told.len(), 4);
+        assert_eq!((&told[0], &told[1]), (&hello(1), &state(SourceState::Live)));
+        let told = greetings.pass(batch(vec![sample::connect(6, 1)]), sift);
+        assert_eq!(told.len(), 1);
+    }
+
+    #[test]
+    fn an_empty_list_is_whole_at_once_and_a_lost_node_waits_for_none() {
+        let mut greetings = Greetings::default();
+        assert_eq!(greetings.pass(hello(0), sift), [hello(0)]);
+        greetings.pass(hello(9), sift);
+        let lost = || state(SourceState::Lost("gone".to_owned()));
+        assert_eq!(greetings.pass(lost(), sift), [hello(0), lost()]);
+        assert_eq!(greetings.pass(lost(), sift), [lost()]);
+    }
+}
