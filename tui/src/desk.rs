@@ -197,13 +197,13 @@ fn event(i: u64, origins: &[Arc<Origin>]) -> Event {
         state: None,
         reason,
         errno: None,
-        process: Some(Process {
+        process: Some(Arc::new(Process {
             pid: 1_000 + workload as u32,
             tid: None,
             uid: None,
             gid: None,
             comm: Comm::from_text("server"),
-        }),
+        })),
         family: Family::V4,
         local: Endpoint {
             addr: IpAddr::V4(Ipv4Addr::new(10, 1, 0, workload as u8)),

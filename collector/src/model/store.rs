@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::processes::Processes;
 use super::{
     Batch, ConnKey, Connections, Counts, Direction, Event, Gaps, Hello, Kind, Kinds, Log, LossKind,
     Lost, NodeState, PairKey, Pairs, Phase, Rates, Series, SourceState, Thresholds, Timestamp,
@@ -108,6 +109,7 @@ pub struct Store {
     gaps: Gaps,
     kinds: Kinds,
     pairs: Pairs,
+    processes: Processes,
     thresholds: Thresholds,
     nodes: Vec<Node>,
     by_name: FxHashMap<Arc<str>, NodeIx>,
@@ -134,6 +136,7 @@ impl Store {
             gaps: Gaps::default(),
             kinds: Kinds::default(),
             pairs: Pairs::new(limits.pairs),
+            processes: Processes::default(),
             thresholds,
             nodes: Vec::new(),
             by_name: FxHashMap::default(),
@@ -174,7 +177,10 @@ impl Store {
             self.gaps.add(ix, lost, now);
             self.nodes[ix.0 as usize].losses.add(lost);
         }
-        for event in batch.events {
+        for mut event in batch.events {
+            if let Some(process) = &mut event.process {
+                self.processes.share(process);
+            }
             self.count(ix, &event, now);
             let id = self.log.push(event);
             debug_assert_eq!(id.plus(1), self.log.end());
