@@ -47,13 +47,27 @@ pub mod flag {
     pub const KERNEL: u16 = 1 << 8;
     /// The socket has ended, and is remembered only because it may yet be accepted.
     pub const ENDED: u16 = 1 << 9;
-    /// The id is made up: the kernel has no cookie of that number.
-    pub const NO_COOKIE: u16 = 1 << 11;
     /// Bytes were still not acknowledged: a time-out was one of retransmission.
     pub const UNACKED: u16 = 1 << 10;
     /// The [`kind::FIN`](super::kind::FIN) record did not fit into the ring: the
     /// [`kind::END`](super::kind::END) says what it would have said.
     pub const FIN_LOST: u16 = 1 << 11;
+    /// The id is made up: the kernel has no cookie of that number.
+    pub const NO_COOKIE: u16 = 1 << 12;
+
+    // Two branches may each take the next bit, and no merge would notice.
+    const ALL: [u16; 13] = [
+        CLIENT, BEFORE, QUEUED, FIN_SENT, BOTH_WAYS, PEER_FIN, KILLED, OWNED, KERNEL, ENDED,
+        UNACKED, FIN_LOST, NO_COOKIE,
+    ];
+    const _: () = {
+        let (mut taken, mut at) = (0, 0);
+        while at < ALL.len() {
+            assert!(ALL[at].is_power_of_two() && taken & ALL[at] == 0);
+            taken |= ALL[at];
+            at += 1;
+        }
+    };
 }
 
 /// A process as it was at the moment of an event.

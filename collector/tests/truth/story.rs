@@ -452,10 +452,11 @@ impl Story {
         let wobbly = (row.ts.from - WOBBLE_NS)..=(row.ts.to + WOBBLE_NS);
         if !wobbly.contains(&event.ts.0) {
             let (early, late) = (row.ts.from - event.ts.0, event.ts.0 - row.ts.to);
-            out.push(format!(
-                "row {n}: ts {} µs outside of its window",
-                early.max(late) / 1000
-            ));
+            out.push(if early > 0 {
+                format!("row {n}: ts {} µs before its window", early / 1000)
+            } else {
+                format!("row {n}: ts {} µs after its window", late / 1000)
+            });
         }
         self.compare_figures(n, row, event, out);
     }
