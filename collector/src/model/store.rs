@@ -37,7 +37,8 @@ impl Default for Limits {
             open: 262_144,
             ended: 65_536,
             workloads: 16_384,
-            pairs: 16_384,
+            // As many as a hash table of 16,384 places takes.
+            pairs: 14_336,
             nodes: 8_192,
         }
     }
