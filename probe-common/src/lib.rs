@@ -169,14 +169,33 @@ pub struct Tracked {
     pub netns: u32,
 }
 
+impl Tracked {
+    /// How many events are not said if nothing more is heard of this socket: its ending, unless a
+    /// [`kind::FIN`] said it, and its opening, if that was to be said with it and does not follow.
+    #[must_use]
+    pub fn unsaid(&self, opening_follows: bool) -> u64 {
+        let has = |flag| self.flags & flag != 0;
+        if has(flag::ENDED) {
+            return 1;
+        }
+        if has(flag::FIN_SENT) && !has(flag::FIN_LOST) {
+            // A FIN that closed both ways is an ending without more. What is not remembered and
+            // not known to be somebody's had its FIN before the start.
+            return u64::from(!has(flag::BOTH_WAYS) && has(flag::OWNED));
+        }
+        let opening = has(flag::QUEUED) && self.opened_ns != 0 && !opening_follows;
+        1 + u64::from(opening)
+    }
+}
+
 /// Where the probes count what they lost: indexes into a per-CPU array.
 pub mod lost {
     /// The ring was full: events that are not said.
     pub const RING: u32 = 0;
     /// The map of sockets was full: events that are not said.
     pub const MAP: u32 = 1;
-    /// A socket's end had been missed: its address is another socket's now.
-    pub const STALE: u32 = 2;
+    /// A transition was seen by no program: events that are not said.
+    pub const MISSED: u32 = 2;
     /// Sockets that were found open and not listed, since the ring was full. No loss: whoever looks
     /// again finds them again.
     pub const UNLISTED: u32 = 3;

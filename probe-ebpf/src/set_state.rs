@@ -6,6 +6,9 @@
 //! The kernel skips a program that a softirq interrupts on the same CPU, and tells nobody. So
 //! there are two copies of each: softirqs do not nest, and while the first copy is interrupted
 //! the second one is not running. The second acts only on what the first has not seen.
+//!
+//! Kernels have been seen that run no program at all for some milliseconds, and count nothing. A
+//! later transition of the same socket shows it, or a later socket at its address.
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::bpf_get_socket_cookie;
@@ -27,10 +30,12 @@ pub const ESTABLISHED: u8 = 1;
 pub const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
 const FIN_WAIT1: u8 = 4;
+const FIN_WAIT2: u8 = 5;
 pub const CLOSE: u8 = 7;
 const CLOSE_WAIT: u8 = 8;
 const LAST_ACK: u8 = 9;
 pub const LISTEN: u8 = 10;
+const CLOSING: u8 = 11;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn set_state(ctx: BtfTracePointContext) -> i32 {
@@ -136,16 +141,17 @@ fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> Id) -> 
     // SAFETY: the pointer is into the map; the socket is locked by whoever changes its state, so
     // that nobody else writes to its entry.
     let tracked = unsafe { &mut *tracked };
+    if copy == Copy::Second && tracked.state == new {
+        return 0;
+    }
     if tracked.state != old {
-        if copy == Copy::Second {
-            return 0;
-        }
         // A new child at the address of a socket whose end was missed.
         if old == SYN_RECV {
             forget_stale(key, tracked);
             unknown(sk, key, old, new, copy, cookie);
             return 0;
         }
+        missed(tracked, old);
     }
     tracked.state = new;
     match (old, new) {
@@ -155,6 +161,20 @@ fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> Id) -> 
         _ => {}
     }
     0
+}
+
+/// The kernel has run no program for an earlier transition. Who caused it, and when, is not known
+/// any more: what it would have said is lost.
+#[inline(always)]
+fn missed(tracked: &mut Tracked, old: u8) {
+    if tracked.state == SYN_SENT && tracked.flags & flag::CLIENT != 0 {
+        count_lost(lost::MISSED);
+    }
+    let closed = |state| matches!(state, FIN_WAIT1 | FIN_WAIT2 | CLOSING | LAST_ACK);
+    if closed(old) && !closed(tracked.state) {
+        tracked.flags |= flag::FIN_SENT | flag::BOTH_WAYS;
+        count_lost(lost::MISSED);
+    }
 }
 
 /// CLOSE -> SYN_SENT: in the process that called `connect()`, or for which the kernel does.
@@ -200,7 +220,7 @@ fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> Id) {
 /// Another socket is at this address now: the end of the earlier one was missed.
 #[inline(always)]
 fn forget_stale(key: u64, earlier: &Tracked) {
-    count_lost(lost::STALE);
+    count_all_lost(lost::MISSED, earlier.unsaid(false));
     if earlier.flags & flag::ENDED != 0 {
         count_waiting(-1);
     }
@@ -404,19 +424,8 @@ fn end(sk: Ptr, tracked: &mut Tracked, old: u8) {
         flags,
     };
     if !happened.send(sk, tracked, true) {
-        count_all_lost(lost::RING, events_of_end(tracked));
+        // What was reset while it waited has its opening said when it is accepted, or gone.
+        let waits = tracked.flags & flag::QUEUED != 0 && read::<u32>(sk, offset!(err)) != 0;
+        count_all_lost(lost::RING, tracked.unsaid(waits));
     }
-}
-
-/// How many events are not said when the record of an END is lost.
-#[inline(always)]
-fn events_of_end(tracked: &Tracked) -> u64 {
-    let has = |flag| tracked.flags & flag != 0;
-    if has(flag::FIN_SENT) && !has(flag::FIN_LOST) {
-        // A FIN that closed both ways is an ending without this. What is not remembered and not
-        // known to be somebody's had its FIN before the start.
-        return u64::from(!has(flag::BOTH_WAYS) && has(flag::OWNED));
-    }
-    let opening = has(flag::QUEUED) && tracked.opened_ns != 0;
-    1 + u64::from(opening)
 }

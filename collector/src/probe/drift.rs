@@ -48,7 +48,7 @@ impl DriftCheck {
         Ok(Self { found, _stop: stop })
     }
 
-    /// How many sockets were found to have ended unseen since the last call.
+    /// How many events were found to be missing since the last call: endings that were not seen.
     #[must_use]
     pub fn take(&self) -> u64 {
         self.found.swap(0, Ordering::Relaxed)
@@ -62,7 +62,8 @@ struct Looks {
 }
 
 impl Looks {
-    /// Counts those that were suspects at the last look and still are, and forgets them.
+    /// Forgets those that were suspects at the last look and still are, and counts the events that
+    /// nothing will say any more.
     fn again(&mut self) -> Result<u64, sock_diag::Error> {
         // In this order: what opens between the two is in the list, and not in the map yet.
         let remembered: Vec<(u64, Tracked)> = self
@@ -74,19 +75,19 @@ impl Looks {
         let listed = Listed::now()?;
         let suspects = suspects(&remembered, &listed);
         let ended: Vec<_> = suspects.intersection(&self.suspects).copied().collect();
-        let mut forgotten = 0;
-        for (key, conn) in ended {
-            forgotten += u64::from(self.forget(key, conn));
-        }
+        let unsaid = ended.into_iter().map(|(key, conn)| self.forget(key, conn));
+        let unsaid = unsaid.sum();
         self.suspects = suspects;
-        Ok(forgotten)
+        Ok(unsaid)
     }
 
     /// Forgets a socket, unless its address is another one's by now: then the probes have noticed.
-    fn forget(&mut self, key: u64, conn: u64) -> bool {
-        let entry = self.sockets.get(&key, 0);
-        entry.is_ok_and(|bytes| Tracked::from_bytes(&bytes).conn == conn)
-            && self.sockets.remove(&key).is_ok()
+    fn forget(&mut self, key: u64, conn: u64) -> u64 {
+        let entry = self.sockets.get(&key, 0).ok();
+        let entry = entry.map(|bytes| Tracked::from_bytes(&bytes));
+        let still_there = entry.filter(|socket| socket.conn == conn);
+        let forgotten = still_there.filter(|_| self.sockets.remove(&key).is_ok());
+        forgotten.map_or(0, |socket| socket.unsaid(false))
     }
 }
 

@@ -82,6 +82,28 @@ pub fn explain() -> String {
         .into()
 }
 
+/// Why there are no probes, for a person: what this machine lacks and the step that mends it,
+/// where that can be told, and else what the kernel said.
+#[must_use]
+pub fn explain_failure(error: &ProbeError) -> String {
+    because_of(error, &Requirements::inspect())
+}
+
+fn because_of(error: &ProbeError, found: &Requirements) -> String {
+    // Without another hook, what else is optional is needed.
+    let needs_tracefs = matches!(error, ProbeError::NoAcceptHook(_));
+    let stops = |check: &&Check| check.required || needs_tracefs && check.name == table::TRACEFS;
+    let lacks = |check: &&Check| matches!(check.status, Status::Missing(_));
+    match found.checks.iter().filter(stops).find(lacks) {
+        Some(check) if check.name != table::PRIVILEGES => {
+            let mend = check.mend.unwrap_or(check.needed_for);
+            let found = check.status.found();
+            format!("cannot trace: {}: {found}; {mend}", check.name)
+        }
+        _ => error.to_string(),
+    }
+}
+
 impl Requirements {
     /// Looks at this machine. Changes nothing and loads nothing.
     #[must_use]
@@ -185,6 +207,35 @@ mod tests {
         assert!(Requirements { checks: one }.main_job_possible());
         let none = accept_hooks(&[(HookKind::Fexit, no()), (HookKind::Syscall, no())]);
         assert!(!Requirements { checks: none }.main_job_possible());
+    }
+
+    #[test]
+    fn a_failure_names_what_mends_it() {
+        let refused = ProbeError::NoAcceptHook("no tracefs".into());
+        let check = |name, required, mend| Check {
+            name,
+            needed_for: "the job",
+            required,
+            status: Status::Missing("not there".into()),
+            mend: Some(mend),
+        };
+        let said = |checks: &[Check]| {
+            let checks = checks.to_vec();
+            because_of(&refused, &Requirements { checks })
+        };
+        let tracefs = check(table::TRACEFS, false, "mount it");
+        let expected = "cannot trace: tracefs: not there; mount it";
+        assert_eq!(said(std::slice::from_ref(&tracefs)), expected);
+        let lockdown = check("lockdown", true, "boot without");
+        let expected = "cannot trace: lockdown: not there; boot without";
+        assert_eq!(said(&[lockdown, tracefs]), expected);
+        // Its own sentence says how.
+        let privileges = check(table::PRIVILEGES, true, "sudo");
+        assert_eq!(said(&[privileges]), refused.to_string());
+        assert_eq!(
+            said(&[check("kprobes", false, "boot")]),
+            refused.to_string()
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::identity::{self, CgroupIndex, Hierarchy};
 use crate::model::{
     Batch, ConnId, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
 };
+use crate::probe::requirements::explain_failure;
 use crate::probe::{
     self, Clock, DriftCheck, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
 };
@@ -83,7 +84,7 @@ fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> Result<
             .send(state(node, SourceState::Connecting))
             .await
             .map_err(gone)?;
-        let mut reader = Reader::attach(options).map_err(|e| e.to_string())?;
+        let mut reader = Reader::attach(options).map_err(|e| explain_failure(&e))?;
         let hello = reader.hello(options);
         for update in [Update::Hello(hello), state(node, SourceState::Live)] {
             updates.send(update).await.map_err(gone)?;
@@ -320,15 +321,20 @@ impl Reader {
         self.interpreter.gone(gone);
     }
 
-    /// What was missed without a counter that says so.
     fn drift(&mut self) -> u64 {
         let listed = self.interpreter.take_listed();
         let counted = listed.min(self.unfit);
         self.unfit -= counted;
-        self.probes.take_lost(lost::STALE)
-            + self.drift.take()
-            + self.interpreter.take_malformed()
-            + (listed - counted)
+        let found = Drift {
+            transitions: self.probes.take_lost(lost::MISSED),
+            ended: self.drift.take(),
+            opened: listed - counted,
+            malformed: self.interpreter.take_malformed(),
+        };
+        if found.sum() > 0 {
+            tracing::debug!("drift: {found:?}");
+        }
+        found.sum()
     }
 
     fn lost(&mut self) -> Vec<Lost> {
@@ -346,6 +352,25 @@ impl Reader {
             .map(|(kind, n)| Lost { kind, n })
             .filter(|lost| lost.n > 0)
             .collect()
+    }
+}
+
+/// Events that were missed without a counter that says so.
+#[derive(Debug)]
+struct Drift {
+    /// Of transitions that the kernel has run no program for.
+    transitions: u64,
+    /// Of sockets that were remembered and are gone.
+    ended: u64,
+    /// Openings of sockets that are open and were not known.
+    opened: u64,
+    /// Records that made no sense.
+    malformed: u64,
+}
+
+impl Drift {
+    fn sum(&self) -> u64 {
+        self.transitions + self.ended + self.opened + self.malformed
     }
 }
 

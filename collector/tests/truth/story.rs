@@ -352,8 +352,12 @@ fn strangers<'a>(events: &'a [Event], stories: &[Story]) -> Vec<&'a Event> {
 pub fn barrier(tracer: &Tracer) -> Fallible<()> {
     let nobody = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let _ = std::net::TcpStream::connect(nobody);
-    let remote = |event: &Event| event.remote.port == nobody.port();
-    if tracer.wait_for(BOUND, |log| log.events.iter().rev().any(remote)) {
+    // In another namespace, the port may be anybody's.
+    let ours = |event: &Event| {
+        let pid = event.process.as_ref().map(|process| process.pid);
+        event.remote.port == nobody.port() && pid == Some(std::process::id())
+    };
+    if tracer.wait_for(BOUND, |log| log.events.iter().rev().any(ours)) {
         Ok(())
     } else {
         failed("the tracer says nothing any more")

@@ -31,9 +31,12 @@ impl Row {
     }
 }
 
+pub(super) const PRIVILEGES: &str = "privileges";
+pub(super) const TRACEFS: &str = "tracefs";
+
 const TABLE: [Row; 15] = [
     Row {
-        name: "privileges",
+        name: PRIVILEGES,
         needed_for: "loading the probes",
         required: true,
         judge: privileges,
@@ -76,7 +79,7 @@ const TABLE: [Row; 15] = [
         mend: "boot with lockdown=integrity or without lockdown",
     },
     Row {
-        name: "tracefs",
+        name: TRACEFS,
         needed_for: "seeing accepts where fexit and kretprobe are refused",
         required: false,
         judge: |facts| presence(facts.tracefs, "/sys/kernel/tracing"),

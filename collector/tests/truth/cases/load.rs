@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aya::maps::{HashMap as BpfMap, Map, MapData};
 use collector::model::{ConnId, Event, EventType, Phase, Reason, Timestamp};
 
 use super::cases;
+use super::remembered::Sockets;
 use crate::actor::{ANY6, Actor, Op, V4};
 use crate::case::{Case, Fallible, failed, until};
 use crate::story::line;
@@ -211,7 +211,7 @@ fn a_port_used_again_at_once(case: &Case) -> Fallible<()> {
     nothing_remembered(netns)
 }
 
-/// Waits until the tracers of this process remember no socket of a namespace.
+/// Waits until the tracer remembers no socket of a namespace.
 fn nothing_remembered(netns: u32) -> Fallible<()> {
     let bound = Duration::from_secs(5);
     until(bound, || remembered(netns).is_ok_and(|n| n == 0)).or_else(|_| {
@@ -223,42 +223,7 @@ fn nothing_remembered(netns: u32) -> Fallible<()> {
 }
 
 fn remembered(netns: u32) -> Fallible<usize> {
-    const TRACKED: usize = size_of::<probe_common::Tracked>();
-    let at = std::mem::offset_of!(probe_common::Tracked, netns);
-    let mut found = 0;
-    for id in own_maps()? {
-        let data = MapData::from_id(id)?;
-        let map = Map::HashMap(data);
-        let Ok(map) = BpfMap::<_, u64, [u8; TRACKED]>::try_from(map) else {
-            continue;
-        };
-        let of_netns = |value: &[u8; TRACKED]| value[at..at + 4] == netns.to_ne_bytes();
-        found += map
-            .iter()
-            .filter(|entry| entry.as_ref().is_ok_and(|(_, value)| of_netns(value)))
-            .count();
-    }
-    Ok(found)
-}
-
-/// The maps of sockets that this process holds.
-fn own_maps() -> Fallible<Vec<u32>> {
-    let mut ids = Vec::new();
-    for entry in std::fs::read_dir("/proc/self/fdinfo")? {
-        let Ok(text) = std::fs::read_to_string(entry?.path()) else {
-            continue;
-        };
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().parse::<u32>().ok()
-        };
-        let is_socks =
-            field("value_size:") == u32::try_from(size_of::<probe_common::Tracked>()).ok();
-        if let (true, Some(id)) = (is_socks, field("map_id:")) {
-            ids.push(id);
-        }
-    }
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
+    let sockets = Sockets::of_the_shared_tracer()?.all();
+    let of_netns = sockets.iter().filter(|(_, socket)| socket.netns == netns);
+    Ok(of_netns.count())
 }

@@ -7,6 +7,9 @@ use probe_common::Tracked;
 
 use crate::case::{Fallible, no};
 
+/// The lines of a descriptor's `fdinfo` that are numbers.
+pub type Fields = BTreeMap<String, u64>;
+
 type Bytes = [u8; size_of::<Tracked>()];
 
 /// The map of sockets of one tracer.
@@ -15,13 +18,27 @@ pub struct Sockets(HashMap<MapData, u64, Bytes>);
 impl Sockets {
     /// Of the one tracer of this process that has this many entries at the most.
     pub fn of_size(max_entries: u32) -> Fallible<Self> {
+        let such = |fields: &Fields| fields.get("max_entries") == Some(&max_entries.into());
+        Self::first(such)
+    }
+
+    /// Of the tracer that all cases share: it is the first that was started.
+    pub fn of_the_shared_tracer() -> Fallible<Self> {
+        Self::first(|_| true)
+    }
+
+    /// The oldest of those that are `such`. Not all of them, since whoever looks keeps a map alive
+    /// whose tracer has ended.
+    fn first(such: impl Fn(&Fields) -> bool) -> Fallible<Self> {
         let value = u32::try_from(size_of::<Tracked>())?;
-        let found = fdinfo()?.into_iter().find(|fields| {
-            fields.get("value_size") == Some(&value.into())
-                && fields.get("max_entries") == Some(&max_entries.into())
-        });
-        let id = found.and_then(|fields| fields.get("map_id").copied());
-        let id = u32::try_from(id.ok_or_else(no("map of that size"))?)?;
+        let all = fdinfo()?;
+        let maps = all
+            .iter()
+            .filter(|fields| fields.get("value_size") == Some(&value.into()) && such(fields));
+        let id = maps
+            .filter_map(|fields| fields.get("map_id").copied())
+            .min();
+        let id = u32::try_from(id.ok_or_else(no("map of sockets"))?)?;
         let map = Map::HashMap(MapData::from_id(id)?);
         Ok(Self(HashMap::try_from(map)?))
     }
@@ -57,7 +74,7 @@ impl Sockets {
 
 /// `recursion_misses` of every program of this process, where there are any.
 pub fn skipped() -> Fallible<Vec<(u64, u64)>> {
-    let of = |fields: &BTreeMap<String, u64>| {
+    let of = |fields: &Fields| {
         let skipped = *fields.get("recursion_misses")?;
         (skipped > 0).then_some((*fields.get("prog_id")?, skipped))
     };
@@ -68,7 +85,7 @@ pub fn skipped() -> Fallible<Vec<(u64, u64)>> {
 }
 
 /// What the kernel says of each descriptor of this process, as far as it is numbers.
-pub fn fdinfo() -> Fallible<Vec<BTreeMap<String, u64>>> {
+pub fn fdinfo() -> Fallible<Vec<Fields>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc/self/fdinfo")? {
         let Ok(text) = std::fs::read_to_string(entry?.path()) else {
