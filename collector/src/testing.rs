@@ -32,13 +32,13 @@ pub fn event() -> Event {
         state: None,
         reason: None,
         errno: None,
-        process: Some(Process {
+        process: Some(Arc::new(Process {
             pid: 4242,
             tid: NonMaxU32::new(4243),
             uid: NonMaxU32::new(0),
             gid: NonMaxU32::new(0),
             comm: Comm::from_text("curl"),
-        }),
+        })),
         family: Family::V4,
         local: Endpoint {
             addr: Ipv4Addr::new(10, 0, 0, 3).into(),
@@ -98,7 +98,7 @@ pub fn any_event() -> impl Strategy<Value = Event> {
             state: what.state,
             reason: what.reason,
             errno: what.errno,
-            process,
+            process: process.map(Arc::new),
             family: if v6 || local.addr.is_ipv6() {
                 Family::V6
             } else {

@@ -127,7 +127,7 @@ fn quoted(field: &Field, text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use collector::model::{Comm, Process};
+    use collector::model::Comm;
 
     use super::*;
     use crate::sample;
@@ -136,10 +136,9 @@ mod tests {
         let mut log = Log::new(100);
         for (port, comm) in [(1, "wget"), (2, "curl"), (3, "a b"), (4, "curl")] {
             let mut event = sample::connect(port);
-            event.process = Some(Process {
-                comm: Comm::from_text(comm),
-                ..event.process.clone().unwrap()
-            });
+            if let Some(process) = &mut event.process {
+                std::sync::Arc::make_mut(process).comm = Comm::from_text(comm);
+            }
             log.push(event);
         }
         log

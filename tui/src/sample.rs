@@ -25,13 +25,13 @@ pub(crate) fn connect(port: u16) -> Event {
         state: None,
         reason: None,
         errno: None,
-        process: Some(Process {
+        process: Some(Arc::new(Process {
             pid: 16_266,
             tid: None,
             uid: None,
             gid: None,
             comm: Comm::from_text("wget"),
-        }),
+        })),
         family: Family::V4,
         local: Endpoint {
             addr: IpAddr::V4(Ipv4Addr::new(172, 17, 0, 3)),

@@ -32,6 +32,27 @@ pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
+/// A text in lines of at most `cells`, parted at spaces where there are any.
+pub(crate) fn wrapped(text: &str, cells: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() && cells > 0 {
+        let (mut line, _) = rest.unicode_truncate(cells);
+        if line.is_empty() {
+            break;
+        }
+        if line.len() < rest.len()
+            && !rest[line.len()..].starts_with(' ')
+            && let Some(space) = line.rfind(' ').filter(|at| *at > 0)
+        {
+            line = &line[..space];
+        }
+        rest = rest[line.len()..].trim_start();
+        lines.push(line);
+    }
+    lines
+}
+
 /// What of a text fits into `cells`, with a mark at its end if that is not all of it.
 pub(crate) fn cut_end(text: &str, cells: usize) -> Cow<'_, str> {
     if width(text) <= cells {
@@ -80,6 +101,18 @@ mod tests {
         let clean = clean(hostile);
         assert!(!clean.contains(|c: char| c.is_control() || is_slippery(c) || c == '\u{202e}'));
         assert!(clean.starts_with("a\u{fffd}[31mb\u{fffd}c"));
+    }
+
+    #[test]
+    fn lines_are_parted_at_spaces_where_there_are_any() {
+        assert_eq!(
+            wrapped("the agent does not answer", 10),
+            ["the agent", "does not", "answer"]
+        );
+        assert_eq!(wrapped("0123456789", 4), ["0123", "4567", "89"]);
+        assert_eq!(wrapped("ab cd", 2), ["ab", "cd"]);
+        assert_eq!(wrapped(" ", 2), [""; 0]);
+        assert_eq!(wrapped("日本", 1), [""; 0]);
     }
 
     proptest! {

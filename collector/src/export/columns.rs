@@ -155,7 +155,7 @@ fn who<T: ToString>(
     event: &Event,
     ask: impl Fn(&Process) -> Option<T>,
 ) -> Option<Cow<'static, str>> {
-    text(event.process.as_ref().and_then(ask))
+    text(event.process.as_deref().and_then(ask))
 }
 
 /// `shop/cart-1` for a pod, `svc/shop/cart` for a Service, `node/n2` for a node.

@@ -263,9 +263,11 @@ mod tests {
     }
 
     fn called(comm: &str) -> Event {
-        let process = event().process.map(|process| Process {
-            comm: Comm::from_text(comm),
-            ..process
+        let process = event().process.map(|process| {
+            Arc::new(Process {
+                comm: Comm::from_text(comm),
+                ..Process::clone(&process)
+            })
         });
         Event { process, ..event() }
     }

@@ -71,7 +71,7 @@ fn any_name(peer: &Peer, test: impl Fn(&str) -> bool) -> bool {
 pub(super) fn any_number(key: Key, event: &Event, test: impl Fn(i128) -> bool) -> bool {
     let figures = &event.figures;
     let who =
-        |ask: fn(&Process) -> Option<u32>| event.process.as_ref().and_then(ask).map(i128::from);
+        |ask: fn(&Process) -> Option<u32>| event.process.as_deref().and_then(ask).map(i128::from);
     let number: Option<i128> = match key {
         Key::Seq => event.seq.map(|n| n.get().into()),
         Key::Ts => Some(event.ts.0.into()),

@@ -329,7 +329,7 @@ impl fmt::Debug for Comm {
 }
 
 /// The process that an event is credited to, as it was at that moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
     /// Process id (the kernel's tgid) in the initial pid namespace.
     pub pid: u32,
@@ -438,8 +438,8 @@ pub struct Event {
     pub reason: Option<Reason>,
     /// The error number beside the reason.
     pub errno: Option<NonZeroU16>,
-    /// Who did it.
-    pub process: Option<Process>,
+    /// Who did it. Shared by the events of it that are kept.
+    pub process: Option<Arc<Process>>,
     /// The socket's own family.
     pub family: Family,
     /// The socket's own end.

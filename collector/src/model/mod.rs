@@ -9,6 +9,7 @@ mod gaps;
 mod journal;
 mod log;
 mod pairs;
+mod processes;
 mod rollup;
 #[cfg(test)]
 pub(crate) mod sample;

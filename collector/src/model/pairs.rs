@@ -128,6 +128,8 @@ impl Pair {
     fn add(&mut self, trouble: Trouble, id: EventId, ts: Timestamp, now: Timestamp) {
         let place = self.troubles.iter().position(|t| t.trouble == trouble);
         let place = place.unwrap_or_else(|| {
+            // Most have one, and there are many pairs.
+            self.troubles.reserve_exact(1);
             self.troubles.push(Troubled {
                 trouble,
                 count: 0,

@@ -270,7 +270,7 @@ mod tests {
             container: container.map(Into::into),
         });
         if let Some(process) = &mut event.process {
-            process.comm = Comm::from_text(comm);
+            Arc::make_mut(process).comm = Comm::from_text(comm);
         }
         event
     }

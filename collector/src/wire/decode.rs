@@ -104,7 +104,7 @@ impl Decoder {
             state: known(raw.state.as_deref(), &TcpState::ALL, TcpState::name).filter(|_| open),
             reason: known(raw.reason.as_deref(), &Reason::ALL, Reason::word),
             errno: raw.errno.and_then(NonZeroU16::new),
-            process: raw.process()?,
+            process: raw.process()?.map(Arc::new),
             family,
             local,
             remote: endpoint(("daddr", raw.daddr), ("dport", raw.dport))?,

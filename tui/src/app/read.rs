@@ -80,10 +80,9 @@ impl App {
 
     /// The panels on a terminal of another size.
     pub(crate) fn panels_of(&self, size: Size) -> Option<Panels> {
-        let notice = self.notice().map_or(0, |text| text::width(&text));
-        let lines = u16::try_from(notice)
-            .unwrap_or(u16::MAX)
-            .div_ceil(size.width.max(1));
+        let notice = self.notice().unwrap_or_default();
+        let lines = text::wrapped(&notice, usize::from(size.width)).len();
+        let lines = u16::try_from(lines).unwrap_or(u16::MAX);
         Panels::of(size, lines, self.prompt.is_some())
     }
 

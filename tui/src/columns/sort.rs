@@ -87,7 +87,7 @@ fn number(n: Option<impl Into<u128>>) -> Value<'static> {
 }
 
 fn process(row: Row<'_>, ask: impl Fn(&Process) -> Option<u32>) -> Value<'static> {
-    number(row.event.process.as_ref().and_then(ask))
+    number(row.event.process.as_deref().and_then(ask))
 }
 
 /// Its bytes, which are 16: shorter names are filled up with the least byte.

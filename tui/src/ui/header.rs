@@ -11,7 +11,6 @@ use collector::model::{EventType, Node, SourceState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use unicode_truncate::UnicodeTruncateStr;
 
 use crate::action::Tab;
 use crate::app::App;
@@ -112,16 +111,17 @@ fn one(node: &Node, app: &App) -> (String, Style) {
 /// Which source is lost, and why, on as many lines as that takes.
 pub(super) fn notice(buffer: &mut Buffer, area: Rect, app: &App) {
     let Some(notice) = app.notice() else { return };
-    let mut rest = &notice[..];
-    for y in area.y..area.bottom() {
-        let (line, _) = rest.unicode_truncate(usize::from(area.width));
-        rest = &rest[line.len()..];
-        let style = if app.is_explained() {
-            app.theme().note
-        } else {
-            app.theme().bad
-        };
-        buffer.set_stringn(area.x, y, line, usize::from(area.width), style);
+    let width = usize::from(area.width);
+    let style = if app.is_explained() {
+        app.theme().note
+    } else {
+        app.theme().bad
+    };
+    for (line, y) in text::wrapped(&notice, width)
+        .iter()
+        .zip(area.y..area.bottom())
+    {
+        buffer.set_stringn(area.x, y, line, width, style);
     }
 }
 

@@ -131,14 +131,14 @@ fn story() -> Update {
     ])
 }
 
-fn process(pid: u32, comm: &str) -> Process {
-    Process {
+fn process(pid: u32, comm: &str) -> Arc<Process> {
+    Arc::new(Process {
         pid,
         tid: None,
         uid: None,
         gid: None,
         comm: Comm::from_text(comm),
-    }
+    })
 }
 
 fn in_pod(event: Event) -> Event {

@@ -124,10 +124,14 @@ impl<K: Copy + Ord> Sorted<K> {
     pub(crate) fn merge(&mut self, stays: impl Fn(K) -> bool) {
         let order = Order::new(&self.ranking, self.inverted);
         self.rows.retain(|r| stays(r.key));
-        while let Some(mut run) = self.runs.pop() {
-            run.retain(|r| stays(r.key));
-            order.merge(&mut self.rows, &run);
+        // The shorter ones first: whatever is merged into the rows moves nearly all of them.
+        let mut waiting = self.runs.pop().unwrap_or_default();
+        while let Some(mut longer) = self.runs.pop() {
+            order.merge(&mut longer, &waiting);
+            waiting = longer;
         }
+        waiting.retain(|r| stays(r.key));
+        order.merge(&mut self.rows, &waiting);
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,6 +1,7 @@
 //! A record's fields as an event's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use nonmax::{NonMaxU32, NonMaxU64};
 use probe_common::{Record, flag};
@@ -42,12 +43,14 @@ pub(super) fn event(record: &Record, kind: EventType, phase: Phase, out: &mut Ou
         state: None,
         reason: None,
         errno: None,
-        process: owned.then(|| Process {
-            pid: task.pid,
-            tid: NonMaxU32::new(task.tid),
-            uid: NonMaxU32::new(task.uid),
-            gid: NonMaxU32::new(task.gid),
-            comm: Comm::from_kernel(task.comm),
+        process: owned.then(|| {
+            Arc::new(Process {
+                pid: task.pid,
+                tid: NonMaxU32::new(task.tid),
+                uid: NonMaxU32::new(task.uid),
+                gid: NonMaxU32::new(task.gid),
+                comm: Comm::from_kernel(task.comm),
+            })
         }),
         family,
         local,

@@ -114,7 +114,7 @@ impl Socket {
             state: None,
             reason: None,
             errno: None,
-            process: Some(self.process.clone()),
+            process: Some(Arc::new(self.process.clone())),
             family: self.family,
             local: self.local,
             remote: self.remote,

@@ -184,7 +184,7 @@ impl Known {
             state,
             reason: None,
             errno: None,
-            process: who.process,
+            process: who.process.map(Arc::new),
             family: self.socket.family,
             local: self.socket.local,
             remote: self.socket.remote,
@@ -410,6 +410,6 @@ mod tests {
         tracker.name(|_| nobody());
         tracker.see(vec![]);
         let ended = tracker.changes(Timestamp(2), |_| Ok(None));
-        assert_eq!(ended[0].process, Some(process(42)));
+        assert_eq!(ended[0].process.as_deref(), Some(&process(42)));
     }
 }

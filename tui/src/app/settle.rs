@@ -1,0 +1,97 @@
+//! Bringing what is shown up to date with the model.
+
+use collector::model::{Connection, Event, EventId};
+
+use super::{App, By, Pane, Scope, Sieve};
+use crate::action::Tab;
+use crate::columns::{Row, newest};
+use crate::view::{Judge, Value};
+
+/// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
+const PIECE: usize = 4_096;
+
+impl App {
+    /// Brings the lists up to date with the model, unless they are frozen.
+    pub(super) fn settle(&mut self) {
+        self.settle_events();
+        if self.tab == Tab::Connections {
+            self.settle_connections();
+        }
+        self.settle_list();
+        self.settle_detail();
+        self.settle_marks();
+        self.settle_export();
+
+        if let Some(mut frozen) = self.frozen.take() {
+            frozen.hold(self);
+            self.frozen = Some(frozen);
+        }
+    }
+
+    fn settle_events(&mut self) {
+        let (store, sieve) = (&self.store, &self.sieve);
+        let events = &mut self.events;
+        if self.frozen.is_none() {
+            events.index.follow(store.log().range());
+        }
+        let by = self.sorts[Tab::Events as usize];
+        let value = |event| {
+            let connection = None;
+            by.map_or(Value::Unknown, |by| {
+                by.column.value(Row { event, connection })
+            })
+        };
+        let passes = |id: EventId, event: &Event| {
+            let within = |scope: &Scope| scope.has_event(id, event, store);
+            sieve.passes(event) && sieve.scope.as_ref().is_none_or(within)
+        };
+        events.index.catch_up(store.log(), PIECE, passes, value);
+        let moved = events.index.arrange(self.now, self.moved);
+        if moved || !events.index.is_sorted() {
+            events.window.settle(&events.index);
+        }
+    }
+
+    fn settle_connections(&mut self) {
+        let judge = Rule {
+            sieve: &self.sieve,
+            by: self.sorts[Tab::Connections as usize],
+        };
+        let all = self.store.connections();
+        let Pane {
+            index,
+            window,
+            marks,
+        } = &mut self.connections;
+        let mut moved = index.catch_up(all, PIECE, self.now, &judge);
+        if self.frozen.is_none() {
+            moved |= index.arrange(all, self.now, self.moved, &judge);
+        }
+        if moved {
+            window.settle(index);
+            marks.forget_unless(|key| all.get(key).is_some());
+        }
+    }
+}
+
+/// Which connections pass, and what they are sorted by.
+struct Rule<'a> {
+    sieve: &'a Sieve,
+    by: Option<By>,
+}
+
+impl Judge for Rule<'_> {
+    fn passes(&self, connection: &Connection) -> bool {
+        let within = |scope: &Scope| scope.has_connection(connection);
+        self.sieve.passes(&connection.row) && self.sieve.scope.as_ref().is_none_or(within)
+    }
+
+    fn value<'a>(&self, connection: &'a Connection) -> Value<'a> {
+        let row = Row {
+            event: &connection.row,
+            connection: Some(connection),
+        };
+        self.by
+            .map_or_else(|| newest(connection), |by| by.column.value(row))
+    }
+}

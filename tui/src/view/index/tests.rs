@@ -1,0 +1,209 @@
+//! Which events pass, in which order, and what is selected among them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::sample;
+use crate::view::window::{Home, Motion, Window};
+
+const HEIGHT: usize = 5;
+const KEPT: usize = 40;
+
+/// A filter by the local port, which tests set to whatever they like.
+fn passes(modulus: u16) -> impl Fn(EventId, &Event) -> bool {
+    move |_, event| event.local.port.is_multiple_of(modulus)
+}
+
+fn finish(index: &mut EventIndex, log: &Log, modulus: u16) {
+    while index.is_behind() {
+        index.catch_up(log, 3, passes(modulus), port);
+    }
+}
+
+fn port(event: &Event) -> Value<'_> {
+    Value::number(Some(event.local.port))
+}
+
+fn keys(index: &EventIndex) -> Vec<u64> {
+    (0..index.len())
+        .map_while(|i| index.key(i))
+        .map(|id| id.0)
+        .collect()
+}
+
+#[test]
+fn only_new_events_are_looked_at() {
+    let mut log = Log::new(KEPT);
+    let mut index = EventIndex::new(false);
+    for port in 0..6 {
+        log.push(sample::connect(port));
+    }
+    index.follow(log.range());
+    finish(&mut index, &log, 2);
+    log.push(sample::connect(8));
+    index.follow(log.range());
+    let looked = std::cell::Cell::new(0);
+    let passes = |_: EventId, _: &Event| {
+        looked.set(looked.get() + 1);
+        true
+    };
+    index.catch_up(&log, 100, passes, port);
+    assert_eq!(looked.get(), 1);
+    assert_eq!(keys(&index), [0, 2, 4, 6]);
+}
+
+#[test]
+fn a_change_of_filter_begins_at_what_is_on_the_screen() {
+    let mut log = Log::new(1_000);
+    for port in 0..1_000 {
+        log.push(sample::connect(port));
+    }
+    let mut index = EventIndex::new(true);
+    index.follow(log.range());
+    index.restart(false, EventId(500));
+    index.catch_up(&log, 20, passes(2), port);
+    assert_eq!(keys(&index), (490..510).step_by(2).collect::<Vec<_>>());
+    assert!(index.is_behind());
+    finish(&mut index, &log, 2);
+    assert_eq!(index.len(), 500);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Push(u8),
+    Filter(u16),
+    Scan,
+    Go(Motion),
+    Sort(bool),
+    Invert,
+    Came(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1_u8..20).prop_map(Step::Push),
+        2 => (1_u16..5).prop_map(Step::Filter),
+        2 => Just(Step::Scan),
+        1 => prop_oneof![Just(Motion::Up), Just(Motion::Down), Just(Motion::PageUp)].prop_map(Step::Go),
+        1 => any::<bool>().prop_map(Step::Sort),
+        1 => Just(Step::Invert),
+        1 => any::<bool>().prop_map(Step::Came),
+    ]
+}
+
+/// An order that has nothing to do with time, with ties.
+fn key(event: &Event) -> u32 {
+    u32::from(event.local.port) * 7_919 % 32
+}
+
+/// The rows of a log and how somebody looks at them.
+struct Desk {
+    log: Log,
+    index: EventIndex,
+    window: Window<EventId>,
+    modulus: u16,
+    now: Timestamp,
+}
+
+impl Desk {
+    fn take(&mut self, step: Step) {
+        let from = self.window.wanted().unwrap_or(self.index.wanted.end);
+        match step {
+            Step::Push(n) => {
+                for _ in 0..n {
+                    let port = u16::try_from(self.log.end().0).unwrap();
+                    self.log.push(sample::connect(port));
+                }
+            }
+            Step::Filter(modulus) => {
+                self.modulus = modulus;
+                self.index.restart(modulus == 1, from);
+            }
+            Step::Scan => self.look(4),
+            Step::Go(motion) => {
+                self.finish();
+                self.window.go(&self.index, HEIGHT, motion);
+            }
+            Step::Sort(inverted) => self.index.sort(inverted, from),
+            Step::Invert => self.index.invert(),
+            Step::Came(reversed) => self.index.chronological(reversed),
+        }
+        self.index.follow(self.log.range());
+        self.arrange();
+    }
+
+    fn look(&mut self, budget: usize) {
+        let value = |event: &Event| Value::number(Some(key(event)));
+        let passes = passes(self.modulus);
+        self.index.catch_up(&self.log, budget, passes, value);
+    }
+
+    fn arrange(&mut self) {
+        self.now.0 += 2_000_000_000;
+        self.index.arrange(self.now, Timestamp(0));
+        self.window.settle(&self.index);
+    }
+
+    fn finish(&mut self) {
+        while self.index.is_behind() {
+            self.look(3);
+            self.arrange();
+        }
+        self.arrange();
+    }
+
+    /// What a look at all events says.
+    fn brute(&self) -> Vec<u64> {
+        let ids = (self.log.first().0..self.log.end().0).map(EventId);
+        let get = |id: EventId| self.log.get(id);
+        let passes = passes(self.modulus);
+        let passes = |id: &EventId| get(*id).is_some_and(|event| passes(*id, event));
+        let mut ids: Vec<EventId> = ids.filter(passes).collect();
+        match &self.index.order {
+            Order::Came => {}
+            Order::Reversed => ids.reverse(),
+            Order::By { sorted, .. } => {
+                ids.sort_by_key(|id| (get(*id).map(key), *id));
+                if sorted.is_inverted() {
+                    ids.reverse();
+                }
+            }
+        }
+        ids.into_iter().map(|id| id.0).collect()
+    }
+}
+
+proptest! {
+    /// Whatever comes, goes, is filtered or sorted: as long as the selected event is kept and
+    /// passes, it is the one that is selected; and it is always on the screen.
+    #[test]
+    fn the_selection_is_an_event_and_not_a_line(steps in prop::collection::vec(step(), 1..60)) {
+        let mut desk = Desk {
+            log: Log::new(KEPT),
+            index: EventIndex::new(false),
+            window: Window::new(Home::End),
+            modulus: 1,
+            now: Timestamp(0),
+        };
+        for step in steps {
+            desk.take(step);
+            let halfway = desk.window.visible(&desk.index, HEIGHT);
+            prop_assert!(halfway.selected.is_none_or(|s| s < desk.index.len()));
+
+            desk.finish();
+            prop_assert_eq!(keys(&desk.index), desk.brute());
+
+            let visible = desk.window.visible(&desk.index, HEIGHT);
+            let selected = visible.selected.and_then(|place| desk.index.key(place));
+            let passes = passes(desk.modulus);
+            let passes = |id: &EventId| desk.log.get(*id).is_some_and(|e| passes(*id, e));
+            if let Some(wanted) = desk.window.wanted().filter(passes) {
+                prop_assert_eq!(selected, Some(wanted));
+            }
+            if let Some(place) = visible.selected {
+                prop_assert!((visible.top..visible.top + HEIGHT).contains(&place));
+            }
+            prop_assert_eq!(desk.window.follows(), desk.window.wanted().is_none());
+        }
+    }
+}
