@@ -7,7 +7,7 @@ use aya_ebpf::programs::{FExitContext, RawTracePointContext, RetProbeContext, Tr
 use probe_common::{RingOffsets, Tracked, flag, kind, ring_files};
 
 use crate::kernel::{Ptr, constant, follow, offset, read};
-use crate::maps::{SOCKS, count_waiting};
+use crate::maps::{BPF_NOEXIST, SOCKS, count_waiting};
 use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, arg, raw_cookie};
 use crate::task::Current;
@@ -40,15 +40,25 @@ pub fn accept_kretprobe(ctx: RetProbeContext) -> i32 {
     accepted(ctx.ret::<Ptr>(), Certainty::Sure)
 }
 
+/// Where the result is in a system call's exit: behind the common fields and the call's number.
+const RET: usize = 16;
+
 /// `sys_exit_accept` and `sys_exit_accept4`: the result is a descriptor, and the socket is found
 /// through the table of the process. Compatibility (32-bit) calls do not pass here.
 #[tracepoint]
 pub fn accept_syscall(ctx: TracePointContext) -> i32 {
-    /// Behind the common fields and the call's number.
-    const RET: usize = 16;
     // SAFETY: within the tracepoint's record.
     let ret = unsafe { ctx.read_at::<i64>(RET) }.unwrap_or(-1);
     accepted(socket_of(Current::get().file(ret)), Certainty::Sure)
+}
+
+/// The same beside one of the hooks above: they do not see a call return that began before they were
+/// attached, and a thread may wait in `accept()` for days.
+#[tracepoint]
+pub fn accept_began_before(ctx: TracePointContext) -> i32 {
+    // SAFETY: within the tracepoint's record.
+    let ret = unsafe { ctx.read_at::<i64>(RET) }.unwrap_or(-1);
+    accepted(socket_of(Current::get().file(ret)), Certainty::IfItWaits)
 }
 
 /// `io_uring_complete(ctx, req, user_data, res, cflags, extra1, extra2)` up to 6.11,
@@ -168,29 +178,34 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
         new_state: state,
         flags: 0,
     };
-    let Some(tracked) = SOCKS.get_ptr_mut(&key) else {
-        if certainty == Certainty::IfItWaits {
-            return 0;
+    let tracked = match SOCKS.get_ptr_mut(&key) {
+        Some(tracked) => tracked,
+        None if certainty == Certainty::IfItWaits => return 0,
+        None => {
+            // It was in the queue at the start, or did not fit, or it is not established yet: a child is queued
+            // before its handshake is complete, a moment before, or with TCP Fast Open long before.
+            let id = raw_cookie(sk);
+            let tracked = Tracked {
+                conn: id.conn,
+                opened_ns: now,
+                task: current.identity(),
+                flags: flag::OWNED | id.flags,
+                state,
+                netns: netns(sk),
+                ..Tracked::default()
+            };
+            // If it has ended already, nothing more will be seen of it. If it does not fit into the
+            // map, nothing is lost either: its ending will be seen.
+            let refused = state != CLOSE && SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_err();
+            match SOCKS.get_ptr_mut(&key) {
+                // On another CPU it was established just now.
+                Some(established) if refused => established,
+                _ => {
+                    happened.send_event(sk, &tracked);
+                    return 0;
+                }
+            }
         }
-        // It was in the queue at the start, or did not fit into the map, or has not finished its
-        // handshake (TCP Fast Open).
-        let id = raw_cookie(sk);
-        let tracked = Tracked {
-            conn: id.conn,
-            opened_ns: now,
-            task: current.identity(),
-            flags: flag::OWNED | id.flags,
-            state,
-            netns: netns(sk),
-            ..Tracked::default()
-        };
-        // Unless it has ended already: then nothing more will be seen of it.
-        // If it does not fit into the map, nothing is lost either: its ending will be seen.
-        if state != CLOSE {
-            let _ = SOCKS.insert(&key, &tracked, 0);
-        }
-        happened.send_event(sk, &tracked);
-        return 0;
     };
     // SAFETY: the pointer is into the map. A transition on another CPU may write to other fields.
     let tracked = unsafe { &mut *tracked };

@@ -23,6 +23,9 @@ pub static WAITING: Array<i64> = Array::with_max_entries(1, 0);
 #[map]
 pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0);
 
+/// Only if there is no such entry.
+pub const BPF_NOEXIST: u64 = 1;
+
 /// Counts one loss.
 pub fn count_lost(what: u32) {
     count_all_lost(what, 1);

@@ -14,11 +14,10 @@ use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
 use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, offset, read};
-use crate::maps::{SOCKS, count_all_lost, count_lost, count_waiting};
+use crate::maps::{BPF_NOEXIST, SOCKS, count_all_lost, count_lost, count_waiting};
 use crate::record::{Happened, is_orphan, netns, now_ns};
 use crate::task::Current;
 
-const BPF_NOEXIST: u64 = 1;
 const IPPROTO_TCP: u16 = 6;
 /// `sk_shutdown`: closed for receiving and for sending.
 const SHUTDOWN_MASK: u8 = 3;
@@ -226,7 +225,15 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
                 ..Tracked::default()
             };
             // If it does not fit, nothing is lost yet: that it is accepted will be seen.
-            let _ = SOCKS.insert(&key, &tracked, 0);
+            let refused = SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_err();
+            // On another CPU it was accepted just now.
+            if let (true, Some(accepted)) = (refused, SOCKS.get_ptr_mut(&key)) {
+                // SAFETY: the pointer is into the map, and its other writer has done its part.
+                unsafe {
+                    (*accepted).start_ns = now;
+                    (*accepted).state = new;
+                }
+            }
         }
         // Never established, and not ours: a connect or a handshake from before the start.
         (SYN_SENT | SYN_RECV, _) => {}

@@ -7,12 +7,11 @@ use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_sock_from_file};
 use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Ptr, offset, read};
-use crate::maps::{SOCKS, count_lost};
+use crate::maps::{BPF_NOEXIST, SOCKS, count_lost};
 use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, LISTEN};
 use crate::task::identity_of;
 
-const BPF_NOEXIST: u64 = 1;
 const IPPROTO_TCP: u16 = 6;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;

@@ -131,15 +131,35 @@ pub(crate) enum Picks {
 pub(crate) enum Tab {
     Events,
     Connections,
+    Pods,
+    Types,
+    Problems,
+    Nodes,
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 2] = [Self::Events, Self::Connections];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Events,
+        Self::Connections,
+        Self::Pods,
+        Self::Types,
+        Self::Problems,
+        Self::Nodes,
+    ];
+
+    /// It is a list of sums, neither of events nor of connections.
+    pub(crate) fn is_list(self) -> bool {
+        !matches!(self, Self::Events | Self::Connections)
+    }
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Connections => "connections",
+            Self::Pods => "pods",
+            Self::Types => "types",
+            Self::Problems => "problems",
+            Self::Nodes => "nodes",
         }
     }
 }

@@ -5,25 +5,29 @@ mod copy;
 mod detail;
 mod drill;
 mod export;
+mod lists;
 mod marks;
 mod message;
 mod panes;
 mod pick;
 mod prompt;
 mod read;
+mod scope;
 mod sorting;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use collector::filter::{Filter, Key as Field};
-use collector::model::{Batch, Connection, Event, EventType, Limits, Store, Timestamp, Update};
+use collector::model::{
+    Batch, Connection, Event, EventId, EventType, Limits, Store, Timestamp, Update,
+};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use tui_input::InputRequest;
 
 use crate::action::{Action, Command, Effect, Picks, Tab};
-use crate::columns::{Choice, Column, Row, newest};
+use crate::columns::{Choice, Row, newest};
 use crate::frozen::Frozen;
 use crate::help;
 use crate::history::History;
@@ -35,11 +39,15 @@ use crate::view::{ConnectionIndex, EventIndex, Home, Judge, Motion, Value};
 pub(crate) use self::copy::What;
 use self::detail::Detail;
 pub(crate) use self::detail::Wanted;
+use self::drill::Place;
 use self::export::Exporting;
+use self::lists::Lists;
+pub(crate) use self::lists::{Copied, Sum};
 pub(crate) use self::message::{Message, Question, Tone};
 use self::panes::{Pane, Scrolls};
 pub(crate) use self::pick::words;
 pub(crate) use self::prompt::{Asking, Prompt};
+use self::scope::Scope;
 pub(crate) use self::sorting::By;
 
 /// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
@@ -79,6 +87,8 @@ pub(crate) struct Custom {
     pub(crate) presets: Vec<(String, String)>,
     /// The columns of the connections view, if they are not the usual ones.
     pub(crate) connection_columns: Option<Choice>,
+    /// The columns of the lists of sums, if they are not the usual ones.
+    pub(crate) list_columns: Vec<(Tab, Choice)>,
     /// Filters of earlier runs, the newest last.
     pub(crate) history: Vec<String>,
     /// Where filters are kept for later runs, if they are.
@@ -91,6 +101,8 @@ pub(crate) struct Custom {
 #[derive(Debug)]
 pub(crate) struct Sieve {
     pub(crate) filter: Filter,
+    /// After somebody went from a sum to what is behind it: only that.
+    pub(crate) scope: Option<Scope>,
     hidden: [bool; EventType::ALL.len()],
 }
 
@@ -100,7 +112,9 @@ impl Sieve {
     }
 
     fn is_open(&self) -> bool {
-        self.filter.is_all() && EventType::ALL.into_iter().all(|kind| self.shows(kind))
+        self.scope.is_none()
+            && self.filter.is_all()
+            && EventType::ALL.into_iter().all(|kind| self.shows(kind))
     }
 
     /// Events of this type are shown.
@@ -118,8 +132,11 @@ pub(crate) struct App {
     tab: Tab,
     events: Pane<EventIndex>,
     connections: Pane<ConnectionIndex>,
+    lists: Lists,
     /// What each view is sorted by.
     sorts: [Option<By>; Tab::ALL.len()],
+    /// The steps from a sum to what is behind it.
+    trail: Vec<Place>,
     /// Details above the rows, each opened from the one before.
     details: Vec<Detail>,
     frozen: Option<Frozen>,
@@ -162,6 +179,7 @@ impl App {
     pub(crate) fn new(settings: Settings, size: Size, now: Timestamp) -> Self {
         let sieve = Sieve {
             filter: settings.filter,
+            scope: None,
             hidden: [false; EventType::ALL.len()],
         };
         Self {
@@ -169,8 +187,10 @@ impl App {
             tab: Tab::Events,
             events: Pane::new(EventIndex::new(sieve.is_open()), Home::End),
             connections: Pane::new(ConnectionIndex::new(true), Home::Start),
-            sorts: [Column::named("TIME").map(By::at_first), None],
+            sorts: sorting::at_first(),
             sieve,
+            lists: Lists::new(&settings.custom.list_columns, settings.pods),
+            trail: Vec::new(),
             details: Vec::new(),
             frozen: None,
             prompt: None,
@@ -249,11 +269,11 @@ impl App {
     fn obey(&mut self, command: Command) -> Effect {
         match command {
             Command::Move(motion) => self.go(motion),
-            Command::Show(tab) => self.tab = tab,
+            Command::Show(tab) => self.show(tab),
             Command::NextTab => {
                 let at = Tab::ALL.iter().position(|tab| *tab == self.tab);
                 let next = at.map_or(0, |at| at + 1) % Tab::ALL.len();
-                self.tab = Tab::ALL[next];
+                self.show(Tab::ALL[next]);
             }
             Command::Toggle(kind) => {
                 let hidden = &mut self.sieve.hidden[kind as usize];
@@ -376,6 +396,7 @@ impl App {
         match self.tab {
             Tab::Events => &mut self.events,
             Tab::Connections => &mut self.connections,
+            list => self.lists.pane_mut(list),
         }
     }
 
@@ -383,6 +404,7 @@ impl App {
         match self.tab {
             Tab::Events => &self.events,
             Tab::Connections => &self.connections,
+            list => self.lists.pane(list),
         }
     }
 
@@ -392,6 +414,7 @@ impl App {
         if self.tab == Tab::Connections {
             self.settle_connections();
         }
+        self.settle_list();
         self.settle_detail();
         self.settle_marks();
         self.settle_export();
@@ -415,7 +438,10 @@ impl App {
                 by.column.value(Row { event, connection })
             })
         };
-        let passes = |event: &Event| sieve.passes(event);
+        let passes = |id: EventId, event: &Event| {
+            let within = |scope: &Scope| scope.has_event(id, event, store);
+            sieve.passes(event) && sieve.scope.as_ref().is_none_or(within)
+        };
         events.index.catch_up(store.log(), PIECE, passes, value);
         let moved = events.index.arrange(self.now, self.moved);
         if moved || !events.index.is_sorted() {
@@ -453,7 +479,8 @@ struct Rule<'a> {
 
 impl Judge for Rule<'_> {
     fn passes(&self, connection: &Connection) -> bool {
-        self.sieve.passes(&connection.row)
+        let within = |scope: &Scope| scope.has_connection(connection);
+        self.sieve.passes(&connection.row) && self.sieve.scope.as_ref().is_none_or(within)
     }
 
     fn value<'a>(&self, connection: &'a Connection) -> Value<'a> {

@@ -1,6 +1,7 @@
 //! The columns of the tables on the screen: how wide each is, and what goes first where there is no
 //! room. What stands in their cells is what the text outputs say.
 
+mod lists;
 mod sort;
 
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use collector::model::{ConnState, Connection, Event, Timestamp};
 use jiff::tz::TimeZone;
 
 pub(crate) use collector::export::Align;
+pub(crate) use lists::{At, Item, ListColumn, Look, whom};
 pub(crate) use sort::newest;
 use sort::{First, Say, sort};
 
@@ -49,6 +51,8 @@ pub(crate) struct Column {
     /// What says the text; the screen's own columns have none.
     text: Option<&'static export::Column>,
     sort: Option<(First, Say)>,
+    /// Of the views that are lists of sums.
+    list: Option<&'static ListColumn>,
 }
 
 /// The columns that the screen lays out in its own way. Others have one width.
@@ -222,6 +226,7 @@ impl Choice {
             Tab::Events => Self::events(names, pods),
             Tab::Connections if names.is_empty() => Ok(Self::connections(pods)),
             Tab::Connections => Self::chosen(names, CONNECTIONS_DROP),
+            list => Self::list(list, pods || !names.is_empty()).picked(names),
         }
     }
 
@@ -365,6 +370,7 @@ fn named(name: &str) -> Option<Column> {
             max: *max,
             text,
             sort: sort(name),
+            list: None,
         });
     }
     let text = text?;
@@ -378,6 +384,7 @@ fn named(name: &str) -> Option<Column> {
         max: width,
         text: Some(text),
         sort: sort(text.name),
+        list: None,
     })
 }
 

@@ -12,6 +12,7 @@ use anyhow::{Context, anyhow};
 use collector::model::Limits;
 
 pub(crate) use self::edit::{set_columns, write};
+use crate::action::Tab;
 use crate::home;
 use crate::keymap::Keymap;
 use crate::theme::Theme;
@@ -28,6 +29,7 @@ pub(crate) struct Config {
     /// The columns of the views; none are the usual ones.
     pub(crate) events: Vec<String>,
     pub(crate) connections: Vec<String>,
+    pub(crate) lists: Vec<(Tab, Vec<String>)>,
     pub(crate) limits: Limits,
     /// Filters with names.
     pub(crate) presets: Vec<(String, String)>,

@@ -1,5 +1,7 @@
 //! Quantities in so few cells that only the screen needs them so.
 
+use collector::model::RATE_SECONDS;
+
 /// The age of something in at most 6 cells: in whole seconds, so that it does not flicker.
 pub(crate) fn age(us: u64) -> String {
     match us / 1_000_000 {
@@ -24,6 +26,18 @@ pub(crate) fn count(n: u64) -> String {
         whole @ 0..10 if scale > 1 => format!("{whole}.{}{unit}", n % scale / (scale / 10)),
         whole => format!("{whole}{unit}"),
     }
+}
+
+/// The last `cells` seconds as bars, the newest at the right. A second with anything in it shows.
+pub(crate) fn sparkline(series: &[u32; RATE_SECONDS], cells: usize) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let shown = &series[RATE_SECONDS - cells.min(RATE_SECONDS)..];
+    let most = shown.iter().copied().max().unwrap_or_default().max(1);
+    let bar = |n: &u32| match n {
+        0 => ' ',
+        n => BARS[(u64::from(*n) * 8).div_ceil(u64::from(most)).clamp(1, 8) as usize - 1],
+    };
+    shown.iter().map(bar).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use collector::model::{ConnKey, Connection, Event, EventId, Timestamp};
 use rustc_hash::FxHashMap;
 
-use crate::app::App;
+use crate::app::{App, Copied, Sum};
+use crate::columns::Item;
 
 /// Rows that are held at most; those on the screen are always among them.
 const HELD: usize = 4_096;
@@ -16,6 +17,7 @@ pub(crate) struct Frozen {
     since: Timestamp,
     events: FxHashMap<EventId, Event>,
     connections: FxHashMap<ConnKey, Connection>,
+    sums: FxHashMap<Sum, Copied>,
 }
 
 impl Frozen {
@@ -26,6 +28,7 @@ impl Frozen {
             since,
             events: FxHashMap::default(),
             connections: FxHashMap::default(),
+            sums: FxHashMap::default(),
         }
     }
 
@@ -51,6 +54,22 @@ impl Frozen {
                     .or_insert_with(|| connection.clone());
             }
         }
+        if self.sums.len() > HELD {
+            let shown: Vec<Sum> = app.visible_sums().collect();
+            self.sums.retain(|sum, _| shown.contains(sum));
+        }
+        for sum in app.visible_sums() {
+            if !self.sums.contains_key(&sum)
+                && let Some(copied) = app.item(sum).and_then(Copied::of)
+            {
+                self.sums.insert(sum, copied);
+            }
+        }
+    }
+
+    /// A row of a list, if it is held.
+    pub(crate) fn sum(&self, sum: Sum) -> Option<Item<'_>> {
+        self.sums.get(&sum).map(Copied::item)
     }
 
     /// The first event that came after.

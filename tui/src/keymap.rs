@@ -285,6 +285,20 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     Rows,
                     "connections, open and ended",
                 ),
+                bind(
+                    &[&[ch('3')]],
+                    Show(Tab::Pods),
+                    Rows,
+                    "pods, or units, or commands",
+                ),
+                bind(&[&[ch('4')]], Show(Tab::Types), Rows, "types and reasons"),
+                bind(
+                    &[&[ch('5')]],
+                    Show(Tab::Problems),
+                    Rows,
+                    "problems and findings",
+                ),
+                bind(&[&[ch('6')]], Show(Tab::Nodes), Rows, "nodes"),
                 bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view").footer("view"),
                 bind(
                     &[&[key(KeyCode::Enter)]],

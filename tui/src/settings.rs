@@ -39,6 +39,10 @@ pub(crate) fn settings(
         own(Tab::Events, &view.columns)?
     };
     let connection_columns = own(Tab::Connections, &config.connections)?;
+    let mut list_columns = Vec::new();
+    for (tab, names) in &config.lists {
+        list_columns.push((*tab, own(*tab, names)?));
+    }
     let history_file = config.history.then(home::history_file).flatten();
     let history = history_file
         .as_ref()
@@ -48,6 +52,7 @@ pub(crate) fn settings(
         keymap: Box::leak(Box::new(config.keymap)),
         presets: config.presets,
         connection_columns: Some(connection_columns),
+        list_columns,
         history: history.map_or(Vec::new(), |text| text.lines().map(str::to_owned).collect()),
         history_file,
         file: config.file,

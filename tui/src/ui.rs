@@ -6,6 +6,7 @@ mod events;
 mod footer;
 mod header;
 mod help;
+mod lists;
 mod picker;
 mod prompt;
 mod table;
@@ -43,6 +44,7 @@ pub(crate) fn draw(frame: &mut Frame, app: &App) {
         match app.tab() {
             Tab::Events => events::draw(buffer, panels.titles, panels.rows, app),
             Tab::Connections => connections::draw(buffer, panels.titles, panels.rows, app),
+            _ => lists::draw(buffer, panels.titles, panels.rows, app),
         }
     }
     footer::draw(buffer, panels.footer, app);

@@ -2,6 +2,7 @@
 
 mod connections;
 mod index;
+mod list;
 mod marks;
 mod rank;
 mod sorted;
@@ -9,6 +10,7 @@ mod window;
 
 pub(crate) use connections::{ConnectionIndex, Judge};
 pub(crate) use index::EventIndex;
+pub(crate) use list::ListIndex;
 pub(crate) use marks::{MOST as MOST_MARKS, Marks};
 pub(crate) use rank::Value;
 pub(crate) use window::{Home, Motion, Rows, Visible, Window};

@@ -18,8 +18,17 @@ pub(crate) fn event(event: &Event) -> &'static str {
 
 /// What a reason means for that event. It says no more than the reason does.
 pub(crate) fn reason(event: &Event) -> Option<&'static str> {
-    let failed = event.phase == Some(Phase::Open);
-    Some(match event.reason? {
+    reason_of(event.reason, event.kind, event.phase)
+}
+
+/// What a reason means for events of that type and phase.
+pub(crate) fn reason_of(
+    reason: Option<Reason>,
+    kind: Option<EventType>,
+    phase: Option<Phase>,
+) -> Option<&'static str> {
+    let failed = phase == Some(Phase::Open);
+    Some(match reason? {
         Reason::Refused => "the peer answered the SYN with a reset",
         Reason::Timeout if failed => "the SYN was never answered",
         Reason::Timeout => "retransmissions were never acknowledged",
@@ -28,10 +37,10 @@ pub(crate) fn reason(event: &Event) -> Option<&'static str> {
         Reason::Aborted if failed => "given up by the application before it was established",
         Reason::Aborted => "ended by another process, through SOCK_DESTROY",
         Reason::Killed => "its process was ended by a signal",
-        Reason::ResetSent if event.kind == Some(EventType::Close) => {
+        Reason::ResetSent if kind == Some(EventType::Close) => {
             "this side sent a reset: unread data, or a linger time of 0"
         }
-        Reason::ResetSent if event.kind == Some(EventType::Unknown) => {
+        Reason::ResetSent if kind == Some(EventType::Unknown) => {
             "this side sent a reset: nobody had accepted it"
         }
         Reason::ResetSent => "this side sent a reset",

@@ -159,7 +159,8 @@ fn who<T: ToString>(
 }
 
 /// `shop/cart-1` for a pod, `svc/shop/cart` for a Service, `node/n2` for a node.
-fn peer(peer: &Peer) -> Cow<'_, str> {
+#[must_use]
+pub fn peer(peer: &Peer) -> Cow<'_, str> {
     let kind = match peer.kind {
         PeerKind::Pod => "",
         PeerKind::Service => "svc/",

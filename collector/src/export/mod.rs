@@ -4,6 +4,6 @@ mod columns;
 mod document;
 mod table;
 
-pub use columns::{Align, COLUMNS, Column, cell};
+pub use columns::{Align, COLUMNS, Column, cell, peer};
 pub use document::{Document, Format, Of, Row};
 pub use table::{Layout, Rows, Table, UnknownColumn};

@@ -107,6 +107,12 @@ impl Reason {
         Self::Keepalive,
     ];
 
+    /// Nobody wants a connection to end for this reason.
+    #[must_use]
+    pub fn is_unwanted(self) -> bool {
+        !matches!(self, Self::Refused | Self::FinRemote | Self::FinLocal)
+    }
+
     /// The word in JSON and in the `REASON` column.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -468,18 +474,7 @@ impl Event {
     pub fn is_failure(&self) -> bool {
         match self.phase {
             Some(Phase::Open) => self.kind == Some(EventType::Connect) && self.reason.is_some(),
-            Some(Phase::End) => matches!(
-                self.reason,
-                Some(
-                    Reason::ResetByPeer
-                        | Reason::ResetSent
-                        | Reason::Timeout
-                        | Reason::Keepalive
-                        | Reason::Unreachable
-                        | Reason::Aborted
-                        | Reason::Killed
-                )
-            ),
+            Some(Phase::End) => self.reason.is_some_and(Reason::is_unwanted),
             None => false,
         }
     }

@@ -8,7 +8,7 @@ use super::ConnKey;
 /// Changes that are remembered: a few seconds' worth of a busy machine.
 const KEPT: usize = 1 << 17;
 
-/// A place in the [`Journal`].
+/// A place in the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(u64);
 

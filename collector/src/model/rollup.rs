@@ -51,6 +51,16 @@ impl Counts {
         self.by_reason[kind as usize][place(reason)]
     }
 
+    /// Failed connects, or endings that nobody wanted, of a type and for a reason.
+    #[must_use]
+    pub fn failures(&self, kind: EventType, reason: Reason) -> u64 {
+        if kind == EventType::Connect || reason.is_unwanted() {
+            self.with_reason(kind, Some(reason))
+        } else {
+            0
+        }
+    }
+
     /// Events of all types.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -118,9 +128,16 @@ impl Kinds {
         tally.last = tally.last.max(ts);
     }
 
-    /// All of them, each at its place for good.
+    /// All that there was any of, in the order in which they came first.
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, &KindTally)> {
+        self.0.iter().map(|(kind, tally)| (*kind, tally))
+    }
+
+    /// What is counted for one of them.
     #[must_use]
-    pub fn all(&self) -> &[(Kind, KindTally)] {
-        &self.0
+    pub fn get(&self, kind: Kind) -> Option<&KindTally> {
+        let mut all = self.0.iter();
+        all.find(|(known, _)| *known == kind)
+            .map(|(_, tally)| tally)
     }
 }

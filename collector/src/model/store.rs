@@ -118,6 +118,12 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with_thresholds(limits, Thresholds::default())
+    }
+
+    /// An empty store that finds something wrong from those thresholds on.
+    #[must_use]
+    pub fn with_thresholds(limits: Limits, thresholds: Thresholds) -> Self {
         Self {
             log: Log::new(limits.events),
             connections: Connections::new(limits.open, limits.ended),
@@ -128,7 +134,7 @@ impl Store {
             gaps: Gaps::default(),
             kinds: Kinds::default(),
             pairs: Pairs::new(limits.pairs),
-            thresholds: Thresholds::default(),
+            thresholds,
             nodes: Vec::new(),
             by_name: FxHashMap::default(),
             limits,
@@ -310,6 +316,11 @@ impl Store {
     #[must_use]
     pub fn gaps(&self) -> &Gaps {
         &self.gaps
+    }
+
+    /// The nodes with their places.
+    pub fn nodes_by_ix(&self) -> impl Iterator<Item = (NodeIx, &Node)> {
+        (0..).map(NodeIx).zip(&self.nodes)
     }
 
     /// The node of a place.

@@ -124,7 +124,8 @@ impl Trouble {
     }
 
     /// An event shows it.
-    pub(super) fn is_shown_by(self, event: &Event, thresholds: &Thresholds) -> bool {
+    #[must_use]
+    pub fn is_shown_by(self, event: &Event, thresholds: &Thresholds) -> bool {
         let failed = |reason| {
             event.reason == Some(reason)
                 && event.phase == Some(Phase::Open)

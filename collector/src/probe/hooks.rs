@@ -66,6 +66,12 @@ const ACCEPT: [(HookKind, Hook); 3] = [
     ),
 ];
 
+/// Accepts that were under way before one of the first two was attached.
+const ACCEPT_BEGAN_BEFORE: Hook = (
+    "accept_began_before",
+    Attach::Tracepoint("syscalls", &["sys_exit_accept", "sys_exit_accept4"]),
+);
+
 /// Accepts that are no system calls. A kernel without io_uring has no such tracepoint.
 const ACCEPT_IO_URING: Hook = (
     "accept_io_uring",
@@ -87,7 +93,9 @@ pub(super) fn load_seed(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
 /// Opens what the kernel says of the programs that have no second copy: `/proc/self/fdinfo/FD`.
 pub(super) fn open_fdinfo(ebpf: &Ebpf) -> Vec<File> {
     let singles = ACCEPT.map(|(_, (name, _))| name);
-    let singles = singles.into_iter().chain([DESTROY.0, ACCEPT_IO_URING.0]);
+    let singles = singles
+        .into_iter()
+        .chain([DESTROY.0, ACCEPT_IO_URING.0, ACCEPT_BEGAN_BEFORE.0]);
     singles
         .filter_map(|name| {
             let fd = ebpf.program(name)?.fd().ok()?.as_fd().as_raw_fd();
@@ -132,10 +140,13 @@ fn attach_accept(
         }
         match attach(ebpf, btf, hook) {
             Ok(()) => {
-                if kind == HookKind::Syscall
-                    && let Err(error) = attach(ebpf, btf, ACCEPT_IO_URING)
-                {
-                    tracing::info!("accepts by io_uring are not seen: {error}");
+                let (what, beside) = if kind == HookKind::Syscall {
+                    ("by io_uring", ACCEPT_IO_URING)
+                } else {
+                    ("that have begun already", ACCEPT_BEGAN_BEFORE)
+                };
+                if let Err(error) = attach(ebpf, btf, beside) {
+                    tracing::info!("accepts {what} are not seen: {error}");
                 }
                 return Ok(kind);
             }

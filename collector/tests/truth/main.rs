@@ -29,7 +29,10 @@ fn main() -> ExitCode {
         actor::main();
         return ExitCode::SUCCESS;
     }
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    // One after the other, unless told otherwise: cases look at the clock, and some load the machine.
+    args.test_threads.get_or_insert(1);
+    story::retransmitted();
     let tracer = Tracer::shared();
     if let Err(why) = &tracer {
         eprintln!("the truth suite is skipped: {why}");

@@ -82,7 +82,11 @@ impl App {
 
     /// Sorts the view by a column, which need not be on the screen; again, the other way round.
     fn sort_by_name(&mut self, name: &str) -> Result<(), String> {
-        let Some(column) = Column::named(name) else {
+        let column = match self.tab {
+            Tab::Events | Tab::Connections => Column::named(name),
+            _ => self.choice().find(name),
+        };
+        let Some(column) = column else {
             let names = self.choice().names().join(" ").to_lowercase();
             return Err(format!("name a column: {names}"));
         };
@@ -113,6 +117,7 @@ impl App {
         match self.tab {
             Tab::Events => self.event_columns = choice,
             Tab::Connections => self.connection_columns = choice,
+            list => *self.lists.choice_mut(list) = choice,
         }
         self.wide = self.wide.map(|_| 0);
         Ok(())

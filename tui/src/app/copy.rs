@@ -25,10 +25,16 @@ pub(crate) enum What {
 
 impl App {
     pub(super) fn copy_selected(&mut self, what: What) {
-        let copied = self.selected_row().and_then(|row| match what {
-            What::Cell => self.cell(row),
-            What::Record => Some(record(row)),
-        });
+        let copied = match (self.tab.is_list(), what) {
+            (true, What::Cell) => self.cell_of_sum(),
+            (true, What::Record) => {
+                let text = "sums have no record: Enter opens the rows behind one";
+                self.message = Some(Message::note(text));
+                return;
+            }
+            (false, What::Cell) => self.selected_row().and_then(|row| self.cell(row)),
+            (false, What::Record) => self.selected_row().map(record),
+        };
         self.message = Some(match copied {
             None => Message::note("no row is selected: move first"),
             Some(text) if text.len() > clipboard::MOST => {
@@ -61,7 +67,17 @@ impl App {
                     connection: Some(connection),
                 })
             }
+            _ => None,
         }
+    }
+
+    /// The same for a list of sums.
+    fn cell_of_sum(&self) -> Option<String> {
+        let item = self.selected_sum().and_then(|sum| self.item(sum))?;
+        let first = || self.choice().wide().into_iter().next();
+        let sort = self.sort().map(|by| by.column);
+        let column = sort.or_else(|| first().map(|(column, _)| column))?;
+        Some(column.say(item, self.at()).cell(u16::MAX, self.moment()))
     }
 
     /// The whole text of the cell in the column that the rows are sorted by.

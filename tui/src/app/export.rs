@@ -70,7 +70,7 @@ impl App {
             return;
         }
         if self.to_export() == 0 {
-            self.message = Some(Message::note("there are no rows to export"));
+            self.message = Some(Message::note(self.nothing_to_export()));
             return;
         }
         let format = Format::Ndjson;
@@ -86,9 +86,18 @@ impl App {
         format!("tcpscope-{what}-{time}.{extension}")
     }
 
+    fn nothing_to_export(&self) -> &'static str {
+        if self.tab.is_list() {
+            "sums are not exported: Enter opens the rows behind one"
+        } else {
+            "there are no rows to export"
+        }
+    }
+
     /// How many rows an export has now.
     pub(crate) fn to_export(&self) -> usize {
         match self.marked() {
+            _ if self.tab.is_list() => 0,
             (0, _) => self.shown_of_total().0,
             (marked, _) => marked,
         }
@@ -137,7 +146,7 @@ impl App {
             return Err(Complaint::whole("an export is being written: wait for it"));
         }
         if self.to_export() == 0 {
-            return Err(Complaint::whole("there are no rows to export"));
+            return Err(Complaint::whole(self.nothing_to_export()));
         }
         let path = crate::home::expand(name);
         let tab = self.tab;
@@ -176,6 +185,7 @@ impl App {
                 let rows = Rows::Events(self.picked_events());
                 self.write(target, rows, cancel)
             }
+            Tab::Connections if self.connections.index.is_filling() => Stage::Sifting(target),
             Tab::Connections => {
                 let pane = &self.connections;
                 let shown = keys(&pane.index);
@@ -188,6 +198,7 @@ impl App {
                 let rows = Vec::with_capacity(keys.len());
                 self.copy(target, keys, 0, rows, cancel)
             }
+            _ => Stage::Writing,
         }
     }
 

@@ -66,6 +66,9 @@ impl App {
             (Tab::Events, true) => self.events.mark_range(height),
             (Tab::Connections, false) => self.connections.mark(height),
             (Tab::Connections, true) => self.connections.mark_range(height),
+            _ => Some(Message::note(
+                "sums are not marked: Enter opens the rows behind one",
+            )),
         };
         self.message = message;
     }
@@ -76,6 +79,7 @@ impl App {
         match self.tab {
             Tab::Events => self.events.marks.clear(),
             Tab::Connections => self.connections.marks.clear(),
+            _ => {}
         }
         there_were
     }
@@ -96,6 +100,7 @@ impl App {
         match self.tab {
             Tab::Events => counts(&self.events.marks),
             Tab::Connections => counts(&self.connections.marks),
+            _ => (0, 0),
         }
     }
 

@@ -87,9 +87,16 @@ impl App {
         Panels::of(size, lines, self.prompt.is_some())
     }
 
-    /// What somebody has to know who waits for events.
+    /// What somebody has to know who waits for events, or who looks at a finding.
     pub(crate) fn notice(&self) -> Option<String> {
-        self.lost().or_else(|| self.barren())
+        let meant = || self.sieve.scope.as_ref()?.explanation.map(str::to_owned);
+        meant().or_else(|| self.lost()).or_else(|| self.barren())
+    }
+
+    /// The notice says what a finding means.
+    pub(crate) fn is_explained(&self) -> bool {
+        let scope = self.sieve.scope.as_ref();
+        scope.is_some_and(|scope| scope.explanation.is_some())
     }
 
     /// Which source is lost, and why.
@@ -149,6 +156,7 @@ impl App {
         match tab {
             Tab::Events => &self.event_columns,
             Tab::Connections => &self.connection_columns,
+            list => self.lists.choice(list),
         }
     }
 
@@ -202,6 +210,10 @@ impl App {
         match self.tab {
             Tab::Events => (self.events.index.passing(), self.store.log().len()),
             Tab::Connections => (self.connections.rows(), self.store.connections().len()),
+            list => {
+                let rows = self.lists.pane(list).rows();
+                (rows, rows)
+            }
         }
     }
 
@@ -243,7 +255,10 @@ impl App {
         let connections = self.tab == Tab::Connections && self.frozen.is_none();
         let ages = connections && self.store.connections().open_count() > 0;
         let changes = self.connections.index.is_behind(self.store.connections());
+        let sums = self.tab.is_list()
+            && self.frozen.is_none()
+            && !self.lists.pane(self.tab).index.is_due(self.now, self.moved);
         let held = self.tab == Tab::Events && self.events.index.is_held();
-        ages || held || connections && changes || !self.store.rates().is_quiet(self.now)
+        ages || sums || held || connections && changes || !self.store.rates().is_quiet(self.now)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::action::{Side, Tab};
-use crate::columns::Column;
+use crate::columns::{Choice, Column};
 use crate::view::{ConnectionIndex, Home};
 
 /// A column to sort by.
@@ -26,6 +26,16 @@ impl By {
     fn is_time(&self) -> bool {
         self.column.name == "TIME"
     }
+}
+
+/// What each view is sorted by at first; `None` where it has an order of its own.
+pub(super) fn at_first() -> [Option<By>; Tab::ALL.len()] {
+    Tab::ALL.map(|tab| match tab {
+        Tab::Events => Column::named("TIME").map(By::at_first),
+        Tab::Pods => Choice::list(tab, true).find("OPEN").map(By::at_first),
+        Tab::Types => Choice::list(tab, true).find("COUNT").map(By::at_first),
+        Tab::Connections | Tab::Problems | Tab::Nodes => None,
+    })
 }
 
 impl App {
@@ -103,12 +113,13 @@ impl App {
         match self.tab {
             Tab::Events => self.events.index.invert(),
             Tab::Connections => self.connections.index.invert(),
+            list => self.lists.pane_mut(list).index.restart(),
         }
         self.go_home();
     }
 
     /// The view is sorted by something else now.
-    fn resort(&mut self) {
+    pub(super) fn resort(&mut self) {
         let by = self.sort();
         match self.tab {
             Tab::Events => {
@@ -123,12 +134,13 @@ impl App {
                 let inverted = by.is_none_or(|by| by.inverted);
                 self.connections.index = ConnectionIndex::new(inverted);
             }
+            list => self.lists.pane_mut(list).index.restart(),
         }
         self.go_home();
     }
 
     /// Where nothing is selected, shows the end of the list at which to look first.
-    fn go_home(&mut self) {
+    pub(super) fn go_home(&mut self) {
         let home = match self.sorts[Tab::Events as usize] {
             Some(by) if by.inverted || !by.is_time() => Home::Start,
             _ => Home::End,

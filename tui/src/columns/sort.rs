@@ -78,7 +78,7 @@ impl Column {
 
     /// It is sorted from the greatest to the least at first.
     pub(crate) fn is_figure(&self) -> bool {
-        matches!(self.sort, Some((Greatest, _)))
+        self.first() == Some(Greatest)
     }
 }
 

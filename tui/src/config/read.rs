@@ -32,6 +32,10 @@ struct Raw {
 struct Columns {
     events: Vec<Spanned<String>>,
     connections: Vec<Spanned<String>>,
+    pods: Vec<Spanned<String>>,
+    types: Vec<Spanned<String>>,
+    problems: Vec<Spanned<String>>,
+    nodes: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +45,7 @@ struct Keep {
     open: Option<Spanned<usize>>,
     ended: Option<Spanned<usize>>,
     workloads: Option<Spanned<usize>>,
+    pairs: Option<Spanned<usize>>,
     nodes: Option<Spanned<usize>>,
 }
 
@@ -68,6 +73,10 @@ pub(super) fn config(text: &str) -> Result<Config, Fault> {
     for (tab, names) in [
         (Tab::Events, &raw.columns.events),
         (Tab::Connections, &raw.columns.connections),
+        (Tab::Pods, &raw.columns.pods),
+        (Tab::Types, &raw.columns.types),
+        (Tab::Problems, &raw.columns.problems),
+        (Tab::Nodes, &raw.columns.nodes),
     ] {
         for name in names {
             let known = Choice::of(tab, &[name.get_ref()], true);
@@ -80,6 +89,7 @@ pub(super) fn config(text: &str) -> Result<Config, Fault> {
         (&raw.keep.open, &mut limits.open),
         (&raw.keep.ended, &mut limits.ended),
         (&raw.keep.workloads, &mut limits.workloads),
+        (&raw.keep.pairs, &mut limits.pairs),
         (&raw.keep.nodes, &mut limits.nodes),
     ] {
         let Some(kept) = kept else { continue };
@@ -121,6 +131,12 @@ pub(super) fn config(text: &str) -> Result<Config, Fault> {
         history: raw.history.unwrap_or(false),
         events: plain(raw.columns.events),
         connections: plain(raw.columns.connections),
+        lists: vec![
+            (Tab::Pods, plain(raw.columns.pods)),
+            (Tab::Types, plain(raw.columns.types)),
+            (Tab::Problems, plain(raw.columns.problems)),
+            (Tab::Nodes, plain(raw.columns.nodes)),
+        ],
         limits,
         presets,
         keymap,

@@ -41,7 +41,12 @@ fn the_sample_has_the_defaults() {
     for (tab, names) in [
         (Tab::Events, &sample.events),
         (Tab::Connections, &sample.connections),
+        (Tab::Pods, &sample.lists[0].1),
+        (Tab::Types, &sample.lists[1].1),
+        (Tab::Problems, &sample.lists[2].1),
+        (Tab::Nodes, &sample.lists[3].1),
     ] {
+        assert!(!names.is_empty());
         let usual = Choice::of(tab, &[] as &[&str], true).unwrap();
         let named = Choice::of(tab, names, true).unwrap();
         assert_eq!(named.names(), usual.names());
@@ -65,7 +70,7 @@ fn the_sample_has_every_key() {
     assert_eq!(all("columns"), of(&Tab::ALL.map(Tab::title)));
     assert_eq!(
         all("keep"),
-        of(&["events", "open", "ended", "workloads", "nodes"])
+        of(&["events", "open", "ended", "workloads", "pairs", "nodes"])
     );
     assert_eq!(all("keys"), of(&crate::keymap::actions()));
     // A key that is not in the sample is unknown.

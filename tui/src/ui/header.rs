@@ -1,13 +1,13 @@
 //! Where the events come from and whether they do, how many there are, what is lost.
 //!
 //! ```text
-//! tcpscope  1 events  2 connections                         host1 live  6.12.9
+//! 1 events 2 conns 3 pods 4 types 5 problems 6 nodes        host1 live  6.12.9
 //! C 12.3k  25/s ▁▂▃▅▂▁    A 9.1k  3/s ▁▁▂▁    X ...         U ...
 //! filter port:443                          lost 0   1,234/12,345   PAUSED +120
 //! ```
 
 use collector::format::count as grouped;
-use collector::model::{EventType, Node, RATE_SECONDS, SourceState};
+use collector::model::{EventType, Node, SourceState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -16,6 +16,9 @@ use unicode_truncate::UnicodeTruncateStr;
 use crate::action::Tab;
 use crate::app::App;
 use crate::{format, text};
+
+/// Cells in which the name of the program and all of the views have room beside the source.
+const WIDE: u16 = 120;
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App) {
     let line = |n: u16| Rect {
@@ -32,19 +35,29 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App) {
 fn source(buffer: &mut Buffer, line: Rect, app: &App) {
     let theme = app.theme();
     let width = usize::from(line.width);
-    let mut x = buffer
-        .set_stringn(line.x, line.y, "tcpscope", width, theme.title)
-        .0
-        + 2;
+    let narrow = line.width < WIDE;
+    let mut x = line.x;
+    let gap = if narrow { 1 } else { 2 };
+    if !narrow {
+        x = buffer
+            .set_stringn(x, line.y, "tcpscope", width, theme.title)
+            .0
+            + gap;
+    }
     for (number, tab) in (1..).zip(Tab::ALL) {
         let style = if tab == app.tab() {
             theme.title.add_modifier(Modifier::UNDERLINED)
         } else {
             theme.faint
         };
-        let label = format!("{number} {}", tab.title());
-        x = buffer.set_stringn(x, line.y, label, width, style).0 + 2;
+        let title = match tab {
+            Tab::Connections if narrow => "conns",
+            tab => tab.title(),
+        };
+        let label = format!("{number} {title}");
+        x = buffer.set_stringn(x, line.y, label, width, style).0 + gap;
     }
+    x += 1;
     let room = line.right().saturating_sub(x);
     let state = state(app);
     let cut: String = text::cut_end(&text::clean(&state.0), usize::from(room)).into_owned();
@@ -103,7 +116,12 @@ pub(super) fn notice(buffer: &mut Buffer, area: Rect, app: &App) {
     for y in area.y..area.bottom() {
         let (line, _) = rest.unicode_truncate(usize::from(area.width));
         rest = &rest[line.len()..];
-        buffer.set_stringn(area.x, y, line, usize::from(area.width), app.theme().bad);
+        let style = if app.is_explained() {
+            app.theme().note
+        } else {
+            app.theme().bad
+        };
+        buffer.set_stringn(area.x, y, line, usize::from(area.width), style);
     }
 }
 
@@ -129,21 +147,9 @@ fn rates(buffer: &mut Buffer, line: Rect, app: &App) {
             .set_stringn(after, line.y, rate, room, Style::new())
             .0;
         let cells = usize::from((x + each).saturating_sub(after + 1));
-        let spark = sparkline(&rates.of(kind).series(app.now()), cells);
+        let spark = format::sparkline(&rates.of(kind).series(app.now()), cells);
         buffer.set_stringn(after, line.y, spark, cells, style);
     }
-}
-
-/// The last `cells` seconds as bars, the newest at the right. A second with anything in it shows.
-fn sparkline(series: &[u32; RATE_SECONDS], cells: usize) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let shown = &series[RATE_SECONDS - cells.min(RATE_SECONDS)..];
-    let most = shown.iter().copied().max().unwrap_or_default().max(1);
-    let bar = |n: &u32| match n {
-        0 => ' ',
-        n => BARS[(u64::from(*n) * 8).div_ceil(u64::from(most)).clamp(1, 8) as usize - 1],
-    };
-    shown.iter().map(bar).collect()
 }
 
 /// The filter at the left; loss, what passes it, and whether the view moves, at the right.
@@ -185,7 +191,11 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
     }
     let (shown, total) = app.shown_of_total();
     let [shown, total] = [shown, total].map(|n| grouped(n as u64));
-    part(format!("{shown}/{total}"), Style::new());
+    if app.tab().is_list() {
+        part(format!("{total} rows"), Style::new());
+    } else {
+        part(format!("{shown}/{total}"), Style::new());
+    }
     if let Some(by) = app.sort().filter(|_| !app.follows()) {
         let arrow = super::table::arrow(by);
         part(format!("sort {}{arrow}", by.column.name), Style::new());
@@ -197,12 +207,32 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
     }
     let start = super::right(buffer, line, &parts);
 
+    let mut line = line;
+    if let Some(scope) = &app.sieve().scope {
+        let label = format!("in {}", text::clean(&scope.label));
+        let room = usize::from(start.saturating_sub(line.x + 2)) * 2 / 3;
+        let x = buffer
+            .set_stringn(
+                line.x,
+                line.y,
+                text::cut_end(&label, room),
+                room,
+                theme.title,
+            )
+            .0;
+        line.x = x + 2;
+    }
     let room = usize::from(start.saturating_sub(line.x + 2));
     let filter = app.sieve().filter.to_string();
     if filter.is_empty() {
         buffer.set_stringn(line.x, line.y, "no filter", room, theme.faint);
     } else {
-        let text = format!("filter {}", text::clean(&filter));
+        let all = if app.tab().is_list() {
+            " (sums are of all)"
+        } else {
+            ""
+        };
+        let text = format!("filter {}{all}", text::clean(&filter));
         buffer.set_stringn(line.x, line.y, text::cut_end(&text, room), room, theme.note);
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn select(buffer: &mut Buffer, line: Rect, app: &App) {
     buffer.set_style(line, app.theme().selected);
 }
 
-fn cell(buffer: &mut Buffer, y: u16, placed: &Placed, text: &str, style: Style) {
+pub(super) fn cell(buffer: &mut Buffer, y: u16, placed: &Placed, text: &str, style: Style) {
     let width = usize::from(placed.width);
     let text = text::cut_end(text, width);
     let shift = match placed.column.align {

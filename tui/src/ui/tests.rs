@@ -23,6 +23,7 @@ use crate::sample::{self, NOW};
 use crate::theme::{MONO, THEMES, Theme};
 
 mod asking;
+mod lists;
 
 /// A second after the events came, so that the rates show them.
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);

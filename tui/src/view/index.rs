@@ -158,11 +158,11 @@ impl EventIndex {
         &mut self,
         log: &'a Log,
         budget: usize,
-        passes: impl Fn(&Event) -> bool,
+        passes: impl Fn(EventId, &Event) -> bool,
         value: impl Fn(&'a Event) -> Value<'a>,
     ) {
         if let Passed::Some(ids) = &mut self.passed {
-            let passes = |id: EventId| log.get(id).is_some_and(&passes);
+            let passes = |id: EventId| log.get(id).is_some_and(|event| passes(id, event));
             let (forth, back) = outwards(&self.seen, &self.wanted, budget);
             for _ in 0..forth {
                 if passes(self.seen.end) {
@@ -302,8 +302,8 @@ mod tests {
     const KEPT: usize = 40;
 
     /// A filter by the local port, which tests set to whatever they like.
-    fn passes(modulus: u16) -> impl Fn(&Event) -> bool {
-        move |event| event.local.port.is_multiple_of(modulus)
+    fn passes(modulus: u16) -> impl Fn(EventId, &Event) -> bool {
+        move |_, event| event.local.port.is_multiple_of(modulus)
     }
 
     fn finish(index: &mut EventIndex, log: &Log, modulus: u16) {
@@ -335,7 +335,7 @@ mod tests {
         log.push(sample::connect(8));
         index.follow(log.range());
         let looked = std::cell::Cell::new(0);
-        let passes = |_: &Event| {
+        let passes = |_: EventId, _: &Event| {
             looked.set(looked.get() + 1);
             true
         };
@@ -448,7 +448,8 @@ mod tests {
         fn brute(&self) -> Vec<u64> {
             let ids = (self.log.first().0..self.log.end().0).map(EventId);
             let get = |id: EventId| self.log.get(id);
-            let passes = |id: &EventId| get(*id).is_some_and(passes(self.modulus));
+            let passes = passes(self.modulus);
+            let passes = |id: &EventId| get(*id).is_some_and(|event| passes(*id, event));
             let mut ids: Vec<EventId> = ids.filter(passes).collect();
             match &self.index.order {
                 Order::Came => {}
@@ -486,7 +487,8 @@ mod tests {
 
                 let visible = desk.window.visible(&desk.index, HEIGHT);
                 let selected = visible.selected.and_then(|place| desk.index.key(place));
-                let passes = |id: &EventId| desk.log.get(*id).is_some_and(passes(desk.modulus));
+                let passes = passes(desk.modulus);
+                let passes = |id: &EventId| desk.log.get(*id).is_some_and(|e| passes(*id, e));
                 if let Some(wanted) = desk.window.wanted().filter(passes) {
                     prop_assert_eq!(selected, Some(wanted));
                 }

@@ -33,6 +33,19 @@ pub struct Problem {
     pub last: Timestamp,
     /// The newest events that show it, in their order.
     pub rows: Vec<EventId>,
+    /// Which events show it, beside those.
+    pub shows: Shows,
+}
+
+/// Which events show a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// Those of the pair with this trouble.
+    Trouble(Trouble),
+    /// All of the pair: it is their number that shows it.
+    Pair,
+    /// None but those that are named.
+    Rows,
 }
 
 /// What names a problem.
@@ -48,7 +61,8 @@ const ONE_PEER: u8 = PORTS + 1;
 
 /// All problems, in no order.
 #[must_use]
-pub fn problems(store: &Store, thresholds: &Thresholds, now: Timestamp) -> Vec<Problem> {
+pub fn problems(store: &Store, now: Timestamp) -> Vec<Problem> {
+    let thresholds = store.thresholds();
     let mut found = Vec::new();
     for pair in store.pairs().iter() {
         of_pair(pair, thresholds, now, &mut found);
@@ -81,6 +95,7 @@ fn of_pair(pair: &Pair, thresholds: &Thresholds, now: Timestamp, found: &mut Vec
             first: troubled.first,
             last: troubled.last,
             rows: rows(&troubled.rows),
+            shows: Shows::Trouble(troubled.trouble),
         });
     }
 }

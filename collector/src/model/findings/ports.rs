@@ -1,7 +1,7 @@
 //! Local ports that run out: each connection to one address and port needs one of its own, and the
 //! side that closes first holds it for another minute, in TIME_WAIT.
 
-use super::{PORTS, Problem, ProblemId, checks};
+use super::{PORTS, Problem, ProblemId, Shows, checks};
 use crate::model::{Direction, Pair, Thresholds, Timestamp};
 
 pub(super) fn running_out(pair: &Pair, thresholds: &Thresholds, now: Timestamp) -> Option<Problem> {
@@ -24,5 +24,6 @@ pub(super) fn running_out(pair: &Pair, thresholds: &Thresholds, now: Timestamp) 
         last: pair.last,
         // All events of the pair: it is not these or those that show it, but how many there are.
         rows: Vec::new(),
+        shows: Shows::Pair,
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{ONE_PEER, Problem, ProblemId, checks};
+use super::{ONE_PEER, Problem, ProblemId, Shows, checks};
 use crate::model::{
     Direction, EventId, Pair, Peer, PeerKind, Store, Thresholds, Timestamp, Trouble, WorkloadIx,
 };
@@ -88,5 +88,6 @@ fn problem(pair: &Pair, now: Timestamp) -> Problem {
         first: troubles().map(|t| t.first).min().unwrap_or(pair.last),
         last: troubles().map(|t| t.last).max().unwrap_or(pair.last),
         rows,
+        shows: Shows::Rows,
     }
 }

@@ -16,11 +16,11 @@ fn found(events: Vec<Event>) -> Vec<Problem> {
 }
 
 fn found_with(events: Vec<Event>, thresholds: &Thresholds, now: Timestamp) -> Vec<Problem> {
-    let mut store = Store::new(Limits::default());
+    let mut store = Store::with_thresholds(Limits::default(), *thresholds);
     let node = "host1".into();
     let lost = Vec::new();
     store.apply(Update::Batch(Batch { node, events, lost }), NOW);
-    problems(&store, thresholds, now)
+    problems(&store, now)
 }
 
 fn names(problems: &[Problem]) -> Vec<&'static str> {

@@ -16,4 +16,4 @@ mod uring;
 
 pub use handle::{ANY6, Actor, Conn, Done, Listener, V4, V6, Window, as_fd};
 pub use protocol::{Acceptor, Fd, Op, Uring, Who};
-pub use serve::{FLAG, main};
+pub use serve::{FLAG, hierarchy, main};

@@ -139,6 +139,10 @@ pub enum Op {
     JoinNetwork {
         pid: u32,
     },
+    /// Into a new cgroup of the v2 hierarchy, next to its own; 0 if it can't be seen.
+    OwnCgroup {
+        name: String,
+    },
     WriteFile {
         path: PathBuf,
         text: String,

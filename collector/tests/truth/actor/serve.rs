@@ -130,6 +130,7 @@ impl Served<'_> {
                 let namespace = fs::File::open(path).map_err(errno)?;
                 sys::join_network(namespace.as_raw_fd())
             }
+            Op::OwnCgroup { name } => own_cgroup(name),
             Op::WriteFile { path, text } => fs::write(path, text).map(|()| 0).map_err(errno),
             Op::Exit { status } => sys::exit(*status),
             Op::Burst {
@@ -311,8 +312,8 @@ fn who() -> Who {
     }
 }
 
-/// The id in the v2 hierarchy: the inode number of its folder.
-fn cgroup() -> Option<u64> {
+/// Where the v2 hierarchy is mounted, and this process's place in it.
+pub fn hierarchy() -> Option<(Option<String>, String)> {
     let own = fs::read_to_string("/proc/thread-self/cgroup").ok()?;
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
@@ -321,9 +322,24 @@ fn cgroup() -> Option<u64> {
         kind.starts_with("cgroup2 ")
             .then(|| place.split(' ').nth(4))?
     });
-    match mount {
-        Some(mount) => fs::metadata(format!("{mount}{path}")).ok().map(|m| m.ino()),
+    Some((mount.map(Into::into), path.into()))
+}
+
+/// The id in the v2 hierarchy: the inode number of its folder.
+fn cgroup() -> Option<u64> {
+    match hierarchy()? {
+        (Some(mount), path) => fs::metadata(format!("{mount}{path}")).ok().map(|m| m.ino()),
         // The root's number is the same everywhere.
-        None => (path == "/").then_some(1),
+        (None, path) => (path == "/").then_some(1),
     }
+}
+
+fn own_cgroup(name: &str) -> Answer {
+    let Some((Some(mount), path)) = hierarchy() else {
+        return Ok(0);
+    };
+    let folder = Path::new(&format!("{mount}{path}")).join(name);
+    fs::create_dir(&folder).map_err(errno)?;
+    fs::write(folder.join("cgroup.procs"), "0").map_err(errno)?;
+    Ok(1)
 }

@@ -12,6 +12,7 @@ cases! { "ending":
     half_closed_by_the_client,
     half_closed_by_the_server,
     half_closed_until_the_peer_closes_too,
+    half_closed_and_closed_while_the_peer_is_silent,
     shut_down_without_close,
     shut_down_for_receiving_first,
     both_at_once,
@@ -110,6 +111,25 @@ fn half_closed_until_the_peer_closes_too(case: &Case) -> Fallible<()> {
     case.expect(&[
         p.connected().closed(&x, Reason::FinLocal),
         p.accepted().closed(&y, Reason::FinRemote),
+    ])
+}
+
+/// The FIN is never acknowledged, so that the socket outlives its process: it has ended all the same
+/// once both ways are closed, and not before.
+fn half_closed_and_closed_while_the_peer_is_silent(case: &Case) -> Fallible<()> {
+    let mut p = Pair::open()?;
+    p.client.sends(p.c.fd, 6)?;
+    p.server.receives(p.a.fd, 6)?;
+    p.server.does(Op::Deafen { fd: p.a.fd })?;
+    let x = p.client.shuts(p.c.fd, libc::SHUT_WR)?;
+    case.expect(&[p.connected(), p.accepted()])?;
+    p.client.closes(p.c.fd)?;
+    case.expect(&[
+        p.connected()
+            .closed(&x, Reason::FinLocal)
+            .bytes(6, 0)
+            .may_send_again(),
+        p.accepted(),
     ])
 }
 

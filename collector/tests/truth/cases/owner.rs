@@ -5,8 +5,8 @@ use rustix::process::Signal;
 
 use super::cases;
 use super::ending::Pair;
-use crate::actor::{Actor, Done, Op, V4};
-use crate::case::{Case, Fallible};
+use crate::actor::{Actor, Done, Op, V4, hierarchy};
+use crate::case::{Case, Fallible, no};
 use crate::story::Story;
 
 cases! { "owner":
@@ -25,6 +25,7 @@ cases! { "owner":
     renamed,
     hostile_names,
     other_user,
+    last_of_its_cgroup,
 }
 
 /// The client ends by itself, and the server sees it go.
@@ -202,4 +203,34 @@ fn other_user(case: &Case) -> Fallible<()> {
         Story::connected(&c).closed(&x, Reason::FinRemote),
         Story::accepted(&a, &c).closed(&y, Reason::FinLocal),
     ])
+}
+
+/// The process that closes is the last one of its cgroup, and does it by being killed: it has no
+/// namespaces any more, and its cgroup is about to go, and is what names its container.
+fn last_of_its_cgroup(case: &Case) -> Fallible<()> {
+    let (mut client, server) = Actor::pair()?;
+    let name = format!("tcpscope-truth-{}", client.who().pid);
+    let moved = client.tries(Op::OwnCgroup { name: name.clone() })?;
+    if !matches!(moved.result, Ok(1)) {
+        return crate::case::lacking("no cgroup v2 hierarchy is mounted that can be written to");
+    }
+    let mut p = Pair::between(client, server)?;
+    let x = p.client.is_killed(Signal::KILL)?;
+    remove_cgroup(&name)?;
+    p.server.drains(p.a.fd)?;
+    let y = p.server.closes(p.a.fd)?;
+    case.expect(&[
+        p.connected().closed(&x, Reason::Killed),
+        p.accepted().closed(&y, Reason::FinRemote),
+    ])
+}
+
+/// It was made next to this process's own.
+fn remove_cgroup(name: &str) -> Fallible<()> {
+    let (mount, path) = hierarchy().ok_or_else(no("cgroup v2 hierarchy"))?;
+    let mount = mount.ok_or_else(no("mounted cgroup v2 hierarchy"))?;
+    let folder = format!("{mount}{path}/{name}");
+    crate::case::until(std::time::Duration::from_secs(5), || {
+        std::fs::remove_dir(&folder).is_ok()
+    })
 }
