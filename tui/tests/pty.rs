@@ -177,7 +177,7 @@ fn connection() -> (TcpListener, TcpStream) {
 #[test]
 fn it_starts_filters_pauses_and_follows_the_size() {
     let mut terminal = Terminal::tcpscope(&[]);
-    terminal.wait_for("tcpscope  1 events");
+    terminal.wait_for("1 events");
     terminal.wait_for("live");
 
     let (listener, stream) = connection();
@@ -211,7 +211,7 @@ fn a_terminal_that_answers_nothing_is_asked_nothing() {
     terminal.wait_for("q quit");
     // ^l draws everything again.
     terminal.keys("\x0c");
-    terminal.wait("second frame", |t| t.wrote("tcpscope") == 2);
+    terminal.wait("second frame", |t| t.wrote("no filter") == 2);
     for query in [
         "\x1b[6n",
         "\x1b[c",
