@@ -64,8 +64,9 @@ impl Authorize for SharedToken {
     }
 }
 
-/// How long a permission holds: so long after its end a client may still come.
-const ALLOWED_FOR: Duration = Duration::from_secs(60);
+/// How long a permission holds. Streams ask again as often, so that all doors are shut within a
+/// minute.
+pub(super) const ALLOWED_FOR: Duration = Duration::from_secs(30);
 /// How long a refusal holds: so long after it was permitted a client may still be refused.
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// How many verdicts are remembered.
@@ -73,7 +74,7 @@ const REMEMBERED: usize = 1024;
 /// No token is longer, in bytes.
 const TOKEN_MAX: usize = 16 << 10;
 
-/// Remembers what another has decided, for a minute.
+/// Remembers what another has decided, for half a minute.
 #[derive(Debug)]
 pub struct Remembered<A> {
     inner: A,
@@ -186,15 +187,15 @@ mod tests {
         remembered.remember("good", &Verdict::Allowed, now);
         remembered.remember("bad", &Verdict::Unknown, now);
         let known = |token, after| remembered.known(token, now + Duration::from_secs(after));
-        assert_eq!(known("good", 59), Some(Verdict::Allowed));
-        assert_eq!(known("good", 60), None);
+        assert_eq!(known("good", 29), Some(Verdict::Allowed));
+        assert_eq!(known("good", 30), None);
         assert_eq!(known("bad", 4), Some(Verdict::Unknown));
         assert_eq!(known("bad", 5), None);
         for i in 0..2 * REMEMBERED {
             remembered.remember(&i.to_string(), &Verdict::Unknown, now);
         }
         assert_eq!(remembered.verdicts.lock().unwrap().len(), REMEMBERED);
-        let later = now + Duration::from_secs(30);
+        let later = now + Duration::from_secs(29);
         remembered.remember("new", &Verdict::Allowed, later);
         assert_eq!(remembered.verdicts.lock().unwrap().len(), 2);
     }

@@ -68,6 +68,8 @@ pub struct Options {
     pub clients: usize,
     /// How many events wait for each of them at the most.
     pub queued: usize,
+    /// How often it is asked whether they still may.
+    pub recheck: Duration,
 }
 
 impl Default for Options {
@@ -79,6 +81,7 @@ impl Default for Options {
             port: PORT,
             clients: 8,
             queued: 65_536,
+            recheck: auth::ALLOWED_FOR,
         }
     }
 }
@@ -103,6 +106,7 @@ pub struct Agent {
     listeners: Vec<Listener>,
     clients: usize,
     queued: usize,
+    recheck: Duration,
 }
 
 impl Agent {
@@ -121,6 +125,7 @@ impl Agent {
             listeners,
             clients: options.clients,
             queued: options.queued,
+            recheck: options.recheck,
         })
     }
 
@@ -159,7 +164,7 @@ impl Agent {
         }
 
         let (over, is_over) = watch::channel(false);
-        let server = server::Server::new(Arc::clone(&hub), authorize, self.clients);
+        let server = server::Server::new(Arc::clone(&hub), authorize, self.clients, self.recheck);
         let serving = tokio::spawn(server.run(self.listeners, is_over));
         let ended = tokio::select! {
             biased;
@@ -172,15 +177,20 @@ impl Agent {
             let _ = timeout(GRACE, follow(&hub, &mut updates)).await;
         }
         let reason = ended.as_ref().map_or("the agent was stopped", |why| why);
-        hub.close(&Bye {
-            reason: Some(reason.to_owned()),
-            retry_ms: u64::try_from(RETRY.as_millis()).ok(),
-            ..Bye::default()
-        });
+        hub.close(&farewell(reason.to_owned()));
         let _ = over.send(true);
         // It ends by itself, within its own grace; if it panicked there is nothing to wait for.
         let _ = serving.await;
         ended.map_or(Ok(()), |why| Err(AgentError::Source(why)))
+    }
+}
+
+/// A last word; who hears it may come again.
+fn farewell(why: String) -> Bye {
+    Bye {
+        reason: Some(why),
+        retry_ms: u64::try_from(RETRY.as_millis()).ok(),
+        ..Bye::default()
     }
 }
 

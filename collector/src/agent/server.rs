@@ -42,10 +42,16 @@ pub(super) struct Server {
     authorize: Arc<dyn Authorize>,
     clients: Arc<Semaphore>,
     limits: Allowed,
+    recheck: Duration,
 }
 
 impl Server {
-    pub(super) fn new(hub: Arc<Hub>, authorize: Arc<dyn Authorize>, clients: usize) -> Self {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        authorize: Arc<dyn Authorize>,
+        clients: usize,
+        recheck: Duration,
+    ) -> Self {
         Self {
             hub,
             authorize,
@@ -54,6 +60,7 @@ impl Server {
                 clients,
                 filter: FILTER_MAX,
             },
+            recheck,
         }
     }
 
@@ -104,7 +111,10 @@ impl Server {
                 let about = About::new(&instance, self.limits);
                 reply::json(lines::about(&about, &node))
             }
-            Some(Route::Stream) => self.stream(request.uri().query().unwrap_or_default()),
+            Some(Route::Stream) => {
+                let token = token(request.headers()).unwrap_or_default();
+                self.stream(request.uri().query().unwrap_or_default(), token)
+            }
         }
     }
 
@@ -126,7 +136,7 @@ impl Server {
         }
     }
 
-    fn stream(&self, query: &str) -> Response<Body> {
+    fn stream(&self, query: &str, token: &str) -> Response<Body> {
         let request = match StreamRequest::read(query) {
             Ok(request) => request,
             Err(refusal) => return refusal.into(),
@@ -154,13 +164,36 @@ impl Server {
         let about = About::new(&instance, self.limits);
         // One chunk waits while one is written: what a client does not take waits in its queue.
         let (chunks, body) = mpsc::channel::<Bytes>(1);
+        let refused = refused(Arc::clone(&self.authorize), token.to_owned(), self.recheck);
         tokio::spawn(async move {
-            stream::write(beginning, about, queue, chunks).await;
+            let writing = stream::write(beginning, about, Arc::clone(&queue), chunks);
+            let mut writing = std::pin::pin!(writing);
+            tokio::select! {
+                () = writing.as_mut() => {}
+                why = refused => {
+                    queue.close(super::farewell(why));
+                    // A client that does not read is not waited for.
+                    let _ = timeout(GRACE, writing).await;
+                }
+            }
             drop(client);
         });
         let frames = ReceiverStream::new(body).map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
         let kind = HeaderValue::from_static(CONTENT_TYPE);
         reply::reply(StatusCode::OK, kind, StreamBody::new(frames).boxed())
+    }
+}
+
+/// Waits until a token is not accepted any more: it is over, or its owner may no longer. What can't
+/// be decided at the moment is as before.
+async fn refused(authorize: Arc<dyn Authorize>, token: String, every: Duration) -> String {
+    loop {
+        sleep(every).await;
+        match authorize.decide(&token).await {
+            Verdict::Allowed | Verdict::Undecided(_) => {}
+            Verdict::Unknown => return "the token is over".to_owned(),
+            Verdict::Forbidden(why) => return why,
+        }
     }
 }
 

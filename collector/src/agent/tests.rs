@@ -1,6 +1,7 @@
 //! The agent on its port, with scripts for sources and a client that reads what comes.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,15 +26,17 @@ use crate::source::poll;
 const BOUND: Duration = Duration::from_secs(20);
 const GOOD: &str = "a-token-that-is-good";
 
-/// Knows three tokens.
-#[derive(Debug)]
-struct Door;
+/// Knows three tokens, and one for its first request only.
+#[derive(Debug, Default)]
+struct Door(AtomicBool);
 
 impl Authorize for Door {
     fn decide<'a>(&'a self, token: &'a str) -> Deciding<'a> {
         let verdict = match token {
             GOOD => Verdict::Allowed,
             "stranger" => Verdict::Forbidden("stranger may not".to_owned()),
+            "once" if !self.0.swap(true, Ordering::Relaxed) => Verdict::Allowed,
+            "once" => Verdict::Forbidden("once may no longer".to_owned()),
             "later" => Verdict::Undecided("nobody can say".to_owned()),
             _ => Verdict::Unknown,
         };
@@ -72,7 +75,9 @@ impl Running {
         let asked = stop.clone();
         let ended = tokio::spawn(async move {
             let source = Stop::default();
-            agent.serve(updates, &source, &asked, Arc::new(Door)).await
+            agent
+                .serve(updates, &source, &asked, Arc::new(Door::default()))
+                .await
         });
         Self {
             port,
@@ -356,6 +361,26 @@ async fn only_those_who_may_are_told_anything() {
     assert_eq!(probe::ask(agent.port, "/readyz").await, Ok(()));
     let refused = probe::ask(agent.port, "/metrics").await.unwrap_err();
     assert!(refused.contains("401"), "{refused}");
+}
+
+#[tokio::test]
+async fn whoever_may_no_longer_is_told_so_and_no_more() {
+    let options = Options {
+        recheck: Duration::from_millis(20),
+        ..Options::default()
+    };
+    let agent = Running::start(options).await;
+    let target = "/v1/stream?proto=1";
+    let mut stream = agent.get_as(target, &[(TOKEN_HEADER, "once")]).await;
+    assert_eq!(stream.line().await["t"], "hello");
+    assert_eq!(stream.line().await["reason"], "once may no longer");
+    assert_eq!(stream.line().await, Value::Null);
+    let (status, _) = agent
+        .get_as(target, &[(TOKEN_HEADER, "once")])
+        .await
+        .error()
+        .await;
+    assert_eq!(status, 403);
 }
 
 #[tokio::test]

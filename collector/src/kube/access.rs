@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use kube::config::{ExecConfig, ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use thiserror::Error;
 
@@ -58,11 +58,9 @@ impl Access {
         };
         let mut config = config(options).await.map_err(wrong)?;
         config.connect_timeout = Some(CONNECT_WITHIN);
-        if let Some(exec) = &mut config.auth_info.exec
-            && exec.interactive_mode != Some(ExecInteractiveMode::Never)
-        {
+        let may_ask = |exec: &ExecConfig| exec.interactive_mode != Some(ExecInteractiveMode::Never);
+        if config.auth_info.exec.as_ref().is_some_and(may_ask) {
             // Plugins remember what they were told, so that asking once is enough.
-            exec.interactive_mode = Some(ExecInteractiveMode::IfAvailable);
             Client::try_from(config.clone()).map_err(|error| wrong(error.to_string()))?;
             if let Some(exec) = &mut config.auth_info.exec {
                 exec.interactive_mode = Some(ExecInteractiveMode::Never);
@@ -111,5 +109,65 @@ async fn config(options: &Options) -> Result<Config, String> {
             config.map_err(|e| sentence(&e))
         }
         None => Config::infer().await.map_err(|e| sentence(&e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kubeconfig(user: &str) -> (tempfile::TempDir, Options) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config");
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+             clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\n\
+             contexts: [{{name: a, context: {{cluster: c, user: u, namespace: shop}}}}, \
+             {{name: b, context: {{cluster: c, user: u}}}}]\n\
+             users: [{{name: u, user: {user}}}]\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let options = Options {
+            kubeconfig: Some(path),
+            context: None,
+        };
+        (dir, options)
+    }
+
+    #[tokio::test]
+    async fn the_namespace_is_the_contexts() {
+        let (_dir, mut options) = kubeconfig("{token: x}");
+        assert_eq!(Access::open(&options).await.unwrap().namespace, "shop");
+        options.context = Some("b".to_owned());
+        assert_eq!(Access::open(&options).await.unwrap().namespace, "default");
+        options.context = Some("c".to_owned());
+        let error = Access::open(&options).await.unwrap_err().to_string();
+        assert!(error.starts_with("cannot use the kubeconfig /"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_plugin_may_ask_at_first_and_not_again() {
+        let (dir, mut options) = kubeconfig("{}");
+        let (plugin, said) = (dir.path().join("plugin"), dir.path().join("said"));
+        let status = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t","expirationTimestamp":"2999-01-01T00:00:00Z"}}"#;
+        let script = format!(
+            "#!/bin/sh\necho \"$KUBERNETES_EXEC_INFO\" >>{}\necho '{status}'\n",
+            said.display()
+        );
+        std::fs::write(&plugin, script).unwrap();
+        let user = format!(
+            "{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: sh, args: ['{}'], interactiveMode: IfAvailable}}}}",
+            plugin.display()
+        );
+        let (_other, with_plugin) = kubeconfig(&user);
+        options.kubeconfig = with_plugin.kubeconfig;
+        Access::open(&options).await.unwrap();
+        let said = std::fs::read_to_string(said).unwrap();
+        let may_ask = |line: &str| line.contains("\"interactive\":true");
+        let asked: Vec<bool> = said.lines().map(may_ask).collect();
+        // A client asks its plugin more than once while it is made.
+        let first = asked.iter().take_while(|may| **may).count();
+        assert!(first > 0 && first < asked.len(), "{said}");
+        assert!(asked[first..].iter().all(|may| !may), "{said}");
     }
 }
