@@ -128,8 +128,8 @@ impl Story {
         })
     }
 
-    /// An opening `U`: nobody accepted what was established at that time.
-    pub fn never_accepted(netns: u32, local: SocketAddr, remote: SocketAddr, ts: Window) -> Self {
+    /// An opening `U`: no call of a process has opened or accepted what was established at that time.
+    pub fn opened_by_nobody(netns: u32, local: SocketAddr, remote: SocketAddr, ts: Window) -> Self {
         Self::of(netns, local, remote).opens(Row::new(EventType::Unknown, Phase::Open, ts))
     }
 
