@@ -258,12 +258,11 @@ impl App {
             Action::Over => self.over = true,
             Action::Switch(source, namespace) => self.begin_anew(source, namespace.as_deref()),
             Action::Done(Done::Switched(Err(why))) => self.message = Some(Message::bad(why)),
-            // It has become a switch.
-            Action::Done(Done::Switched(Ok(_))) => {}
             Action::Done(Done::Exported(outcome)) => self.exported(outcome),
             Action::Done(Done::LookedUp(wanted, found)) => self.looked_up(wanted, found),
             Action::Done(Done::Saved(what, result)) => self.saved(what, result),
-            Action::Second | Action::CatchUp => {}
+            // A switch that succeeds has become an action of its own.
+            Action::Done(Done::Switched(Ok(_))) | Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
     }

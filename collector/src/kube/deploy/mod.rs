@@ -161,7 +161,8 @@ pub async fn delete(
                 _ => {}
             }
         }
-        match api.delete(&name, &DeleteParams::default()).await {
+        // Its pods, which go before it, are a part of it.
+        match api.delete(&name, &DeleteParams::foreground()).await {
             Ok(_) => {
                 said(&format!("{kind} {name} deleted"));
                 going.push((api, kind, name));
