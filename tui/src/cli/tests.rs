@@ -176,7 +176,10 @@ fn a_cluster_is_asked_for_or_implied_by_the_name() {
     };
     assert_eq!(cluster.via, Some(Via::PortForward));
     assert_eq!(cluster.access.agent_namespace(), "net");
-    assert_eq!(view.scope(Format::Json).expect("a scope").to_string(), "pod:web-*");
+    assert_eq!(
+        view.scope(Format::Json).expect("a scope").to_string(),
+        "pod:web-*"
+    );
 
     let cli = Cli::try_parse_from(["kubectl-tcpscope"]).expect("nothing is wrong");
     assert!(matches!(
