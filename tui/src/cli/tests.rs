@@ -181,6 +181,11 @@ fn a_cluster_is_asked_for_or_implied_by_the_name() {
         "pod:web-*"
     );
 
+    let view = view("-k -A --failed --filter 'port:443 !peer:db curl 10.0.0.0/8'");
+    let asked = view.scope(Format::Json).expect("a scope");
+    let known = "is:failed port:443 10.0.0.0/8";
+    assert_eq!(asked, Filter::parse(known).expect("a filter"));
+
     let cli = Cli::try_parse_from(["kubectl-tcpscope"]).expect("nothing is wrong");
     assert!(matches!(
         cli.job(true),
@@ -192,7 +197,7 @@ fn a_cluster_is_asked_for_or_implied_by_the_name() {
 
 #[test]
 fn the_contexts_namespace_is_a_default() {
-    // On the screen it is not what agents are asked for: others may be wanted next.
+    // On the screen, and for a recording, it is not what agents are asked for.
     for (line, filter, asked) in [
         ("-k", "ns:shop", ""),
         ("-k -A", "", ""),
@@ -205,5 +210,7 @@ fn the_contexts_namespace_is_a_default() {
         let scope = |format| view.scope(format).expect("a scope");
         assert_eq!(scope(Format::Json), filter, "{line}");
         assert_eq!(scope(Format::Tui), asked, "{line}");
+        view.record = Some("rec.jsonl".into());
+        assert_eq!(view.scope(Format::Json).expect("a scope"), asked, "{line}");
     }
 }
