@@ -181,11 +181,6 @@ fn a_cluster_is_asked_for_or_implied_by_the_name() {
         "pod:web-*"
     );
 
-    let view = view("-k -A --failed --filter 'port:443 !peer:db curl 10.0.0.0/8'");
-    let asked = view.scope(Format::Json).expect("a scope");
-    let known = "is:failed port:443 10.0.0.0/8";
-    assert_eq!(asked, Filter::parse(known).expect("a filter"));
-
     let cli = Cli::try_parse_from(["kubectl-tcpscope"]).expect("nothing is wrong");
     assert!(matches!(
         cli.job(true),
@@ -193,6 +188,15 @@ fn a_cluster_is_asked_for_or_implied_by_the_name() {
     ));
     assert!(is_plugin(Some("/usr/bin/kubectl-tcpscope".into())));
     assert!(!is_plugin(Some("tcpscope".into())) && !is_plugin(None));
+}
+
+#[test]
+fn agents_are_asked_for_what_they_can_decide() {
+    let mut view = view("-k -A --failed");
+    view.filter = Some("port:443 !peer:db curl 192.0.2.0/24".to_owned());
+    let asked = view.scope(Format::Json).expect("a scope");
+    let known = Filter::parse("is:failed port:443 192.0.2.0/24").expect("a filter");
+    assert_eq!(asked, known);
 }
 
 #[test]
