@@ -91,6 +91,8 @@ pub(crate) struct Custom {
     pub(crate) history_file: Option<PathBuf>,
     /// Where the configuration is, or would be.
     pub(crate) file: Option<PathBuf>,
+    /// The contexts of the kubeconfig, where the source is one of its clusters.
+    pub(crate) contexts: Vec<String>,
 }
 
 /// What passes: the filter, and the types that are shown.
@@ -254,10 +256,13 @@ impl App {
                 self.store.apply(update, self.now);
             }
             Action::Over => self.over = true,
+            Action::Switch(source, namespace) => self.begin_anew(source, namespace.as_deref()),
+            Action::Done(Done::Switched(Err(why))) => self.message = Some(Message::bad(why)),
             Action::Done(Done::Exported(outcome)) => self.exported(outcome),
             Action::Done(Done::LookedUp(wanted, found)) => self.looked_up(wanted, found),
             Action::Done(Done::Saved(what, result)) => self.saved(what, result),
-            Action::Second | Action::CatchUp => {}
+            // A switch that succeeds has become an action of its own.
+            Action::Done(Done::Switched(Ok(_))) | Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
     }
@@ -305,6 +310,27 @@ impl App {
             Command::Quit => {}
         }
         Effect::Draw
+    }
+
+    /// Forgets what came so far: what comes now is from another source, where the context's
+    /// namespace is that one, if it counts.
+    fn begin_anew(&mut self, source: String, namespace: Option<&str>) {
+        self.store = Store::new(self.store.limits());
+        self.events = Pane::new(EventIndex::new(self.sieve.is_open()), Home::End);
+        self.connections = Pane::new(ConnectionIndex::new(true), Home::Start);
+        self.lists = Lists::new(&self.custom.list_columns, self.pods);
+        self.trail.clear();
+        self.details.clear();
+        self.sieve.scope = None;
+        self.frozen = None;
+        self.over = false;
+        self.workloads = false;
+        if let Some(term) = namespace.and_then(pick::term_of_namespace) {
+            self.set_term(Field::Namespace, term);
+        }
+        self.resift();
+        self.message = Some(Message::good(format!("watching {source}")));
+        self.source = source;
     }
 
     /// Closes what is topmost.

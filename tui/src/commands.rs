@@ -29,6 +29,8 @@ pub(crate) enum Does {
     Record,
     /// Sets the theme.
     Theme,
+    /// Goes to another cluster of the kubeconfig.
+    Context,
     /// Shows the help.
     Help,
     /// Ends the program.
@@ -41,7 +43,7 @@ const fn command(name: &'static str, does: Does, help: &'static str) -> Command 
 
 /// All commands.
 #[rustfmt::skip] // A table.
-pub(crate) const COMMANDS: [Command; 11] = [
+pub(crate) const COMMANDS: [Command; 12] = [
     command("ns", Does::Term(Key::Namespace), "NAME: only this namespace"),
     command("pod", Does::Term(Key::Pod), "NAME: only this pod"),
     command("node", Does::Term(Key::Node), "NAME: only this node"),
@@ -50,6 +52,7 @@ pub(crate) const COMMANDS: [Command; 11] = [
     command("cols", Does::Columns, "LIST, or default, or save"),
     command("export", Does::Export, "FORMAT FILE: write rows"),
     command("record", Does::Record, "FILE: keep what comes now"),
+    command("context", Does::Context, "NAME: watch this cluster"),
     command("theme", Does::Theme, "NAME: other colours"),
     command("help", Does::Help, "this help"),
     command("q", Does::Quit, "quit"),
@@ -109,7 +112,7 @@ mod tests {
         assert_eq!((command.name, argument), ("ns", "shop"));
         assert_eq!(
             parse("nx shop").unwrap_err(),
-            "no command `nx`: ns pod node filter sort cols export record theme help q"
+            "no command `nx`: ns pod node filter sort cols export record context theme help q"
         );
         assert!(parse("").unwrap_err().starts_with("name a command: ns pod"));
     }

@@ -7,6 +7,7 @@ use collector::identity::process::Living;
 use collector::model::Hello;
 
 use crate::app::Wanted;
+use crate::contexts::Switched;
 use crate::export::{Export, Outcome};
 
 /// Something to be done.
@@ -26,6 +27,8 @@ pub(crate) enum Job {
         view: &'static str,
         columns: Vec<String>,
     },
+    /// Watch the cluster of that context from now on.
+    Switch(String),
     /// Write all that comes from now on to a file, which begins with these greetings.
     Record { path: PathBuf, hellos: Vec<Hello> },
     /// Hand text to the clipboard of whoever sits before the terminal.
@@ -51,4 +54,6 @@ pub(crate) enum Done {
     LookedUp(Wanted, Option<Living>),
     /// Something was saved in that file, or was not for that reason.
     Saved(Saved, Result<String, String>),
+    /// The cluster of another context can be watched, or can't for that reason.
+    Switched(Result<Box<Switched>, String>),
 }

@@ -13,6 +13,7 @@ mod columns;
 mod commands;
 mod complete;
 mod config;
+mod contexts;
 mod deploy;
 pub mod desk;
 mod detail;
@@ -49,6 +50,7 @@ use std::process::ExitCode;
 use cli::{Files, Format, Job};
 use collector::source::Stop;
 use config::Config;
+use contexts::Contexts;
 
 /// The program, from the command line to the exit code.
 #[must_use]
@@ -79,6 +81,7 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         Job::Watch(source, view) => (source, view),
     };
     let mut view = view;
+    let contexts = Contexts::of(&source, &view);
     let access = sources::open(&source, &mut view).await?;
     let access = access.as_ref();
     let filter = view.filter().unwrap_or_else(|error| error.exit());
@@ -89,7 +92,8 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let settings = settings::settings(&source, &view, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
         let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
-        (run::run(updates, &stop, settings).await?, recorded)
+        let code = run::run(updates, stop, settings, contexts).await?;
+        (code, recorded)
     } else {
         let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());

@@ -10,6 +10,7 @@ use collector::model::Timestamp;
 use collector::record::Recording;
 use collector::source::{Stop, Updates};
 use crossterm::event::EventStream;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{consume_budget, spawn_blocking};
@@ -19,6 +20,7 @@ use tokio_stream::StreamExt;
 use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
 use crate::config;
+use crate::contexts::{Contexts, Switched};
 use crate::job::{Done, Job, Saved};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
@@ -34,8 +36,9 @@ const STOPPED: Duration = Duration::from_millis(200);
 /// If the source fails before it began, or the terminal cannot be used.
 pub(crate) async fn run(
     mut updates: Updates,
-    stop: &Stop,
+    mut stop: Stop,
     settings: Settings,
+    contexts: Option<Contexts>,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let woken = signal(SignalKind::from_raw(libc::SIGCONT));
@@ -52,6 +55,8 @@ pub(crate) async fn run(
         suspended: None,
         tell,
         recording: None,
+        contexts,
+        switched: None,
     };
     let mut input = EventStream::new();
     let mut second = interval(Duration::from_secs(1));
@@ -100,6 +105,9 @@ pub(crate) async fn run(
         if screen.take(action, cause)? == Effect::Quit {
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(switched) = screen.switched.take() {
+            (updates, stop, over) = (switched.updates, switched.stop, false);
+        }
         if let Some(recording) = screen.recording.take() {
             // That it fails is told among the states of the nodes.
             let (tee, _) = recording.tee(updates, stop.clone())?;
@@ -124,10 +132,17 @@ struct Screen {
     tell: mpsc::UnboundedSender<Done>,
     /// What comes is to be written to this.
     recording: Option<Recording>,
+    contexts: Option<Contexts>,
+    /// What comes is to come from here.
+    switched: Option<Switched>,
 }
 
 impl Screen {
-    fn take(&mut self, action: Action, cause: Cause) -> anyhow::Result<Effect> {
+    fn take(&mut self, mut action: Action, cause: Cause) -> anyhow::Result<Effect> {
+        if let Action::Done(Done::Switched(Ok(switched))) = action {
+            action = Action::Switch(switched.source.clone(), switched.namespace.clone());
+            self.switched = Some(*switched);
+        }
         let effect = self.app.update(action, Timestamp::now());
         while let Some(job) = self.app.next_job() {
             self.start(job)?;
@@ -183,6 +198,7 @@ impl Screen {
                 let result = result.map_err(|error| error.to_string());
                 let _ = self.tell.send(Done::Saved(Saved::Recording, result));
             }
+            Job::Switch(name) => self.switch(name),
             Job::Copy(text) => self.term.copy(&text)?,
         }
         Ok(())
@@ -199,6 +215,22 @@ impl Screen {
             let written = write(&path).map_err(|error| format!("{error:#}"));
             let result = written.map(|()| path.display().to_string());
             let _ = tell.send(Done::Saved(what, result));
+        });
+    }
+
+    /// Opens another cluster, on another thread: a credential plugin may take its time.
+    fn switch(&self, name: String) {
+        let tell = self.tell.clone();
+        let Some(contexts) = self.contexts.clone() else {
+            let why = "there are no contexts without -k".to_owned();
+            let _ = tell.send(Done::Switched(Err(why)));
+            return;
+        };
+        let runtime = Handle::current();
+        spawn_blocking(move || {
+            let opened = runtime.block_on(contexts.open(name));
+            let opened = opened.map(Box::new).map_err(|error| format!("{error:#}"));
+            let _ = tell.send(Done::Switched(opened));
         });
     }
 

@@ -11,6 +11,7 @@ use crate::app::{Custom, Settings};
 use crate::cli::{self, Source, View, When};
 use crate::columns::Choice;
 use crate::config::Config;
+use crate::contexts::Contexts;
 use crate::home;
 use crate::theme::{MONO, Theme};
 
@@ -56,6 +57,7 @@ pub(crate) fn settings(
         history: history.map_or(Vec::new(), |text| text.lines().map(str::to_owned).collect()),
         history_file,
         file: config.file,
+        contexts: Contexts::of(source, view).map_or(Vec::new(), |contexts| contexts.names()),
     };
     let named = view.theme.as_deref().and_then(Theme::named);
     Ok(Settings {

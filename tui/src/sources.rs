@@ -41,17 +41,28 @@ pub(crate) fn start(
 ) -> anyhow::Result<(Updates, Failure)> {
     let recording = view.record.as_deref().map(Recording::create).transpose()?;
     let updates = match (source, access) {
-        (Source::Cluster(cluster), Some(access)) => {
-            let scope = view.scope()?;
-            let options = cluster_options(cluster, scope);
-            cluster::start(access, options, stop.clone())
-        }
+        (Source::Cluster(cluster), Some(access)) => watch(cluster, access, view, format, stop)?,
         _ => updates(source, format, stop.clone()),
     };
     Ok(match recording {
         Some(recording) => recording.tee(updates, stop.clone())?,
         None => (updates, Failure::default()),
     })
+}
+
+/// Starts to watch a cluster that was opened.
+///
+/// # Errors
+/// As [`View::filter`].
+pub(crate) fn watch(
+    cluster: &Cluster,
+    access: &Access,
+    view: &View,
+    format: Format,
+    stop: &Stop,
+) -> anyhow::Result<Updates> {
+    let options = cluster_options(cluster, view.scope(format)?);
+    Ok(cluster::start(access, options, stop.clone()))
 }
 
 fn updates(source: &Source, format: Format, stop: Stop) -> Updates {

@@ -61,6 +61,7 @@ impl App {
                 self.export(name, format).map_err(within)?;
             }
             Does::Record => self.record(argument).map_err(wrong)?,
+            Does::Context => self.context(argument).map_err(wrong)?,
             Does::Theme => {
                 let names = THEMES.map(|theme| theme.name).join(" ");
                 let theme = Theme::named(argument);
@@ -135,6 +136,20 @@ impl App {
             view,
             columns,
         });
+        Ok(())
+    }
+
+    /// Asks for another cluster.
+    fn context(&mut self, name: &str) -> Result<(), String> {
+        let names = &self.custom.contexts;
+        if names.is_empty() {
+            return Err("there is no context to go to: this is not `tcpscope -k`".to_owned());
+        }
+        if !names.iter().any(|known| known == name) {
+            return Err(format!("contexts are {}", names.join(" ")));
+        }
+        self.message = Some(Message::note(format!("connecting to {name} …")));
+        self.jobs.push_back(Job::Switch(name.to_owned()));
         Ok(())
     }
 
@@ -214,6 +229,10 @@ impl App {
             Does::Export => {
                 let formats = Format::ALL;
                 complete::beginning(typed, formats.map(Format::word))
+            }
+            Does::Context => {
+                let names = self.custom.contexts.iter().map(String::as_str);
+                complete::beginning(typed, names)
             }
             Does::Theme => complete::beginning(typed, THEMES.each_ref().map(|theme| theme.name)),
             Does::Record | Does::Help | Does::Quit => return None,

@@ -21,6 +21,11 @@ pub(crate) fn words(key: Key) -> (&'static str, &'static str) {
     }
 }
 
+/// The term for one namespace.
+pub(super) fn term_of_namespace(name: &str) -> Option<Filter> {
+    Filter::exactly(field(Key::Namespace).name, name).ok()
+}
+
 impl App {
     /// Opens the list of what there is of a field, unless there is nothing.
     pub(super) fn pick(&mut self, key: Key) {
@@ -82,7 +87,7 @@ impl App {
 
     /// Puts a term of the filter in the place of those of the same field. With another namespace
     /// the pod goes: it was one of the namespace before.
-    fn set_term(&mut self, key: Key, term: Filter) {
+    pub(super) fn set_term(&mut self, key: Key, term: Filter) {
         let mut filter = self.sieve.filter.clone().without(key);
         if key == Key::Namespace {
             filter = filter.without(Key::Pod);

@@ -112,7 +112,7 @@ fn one(node: &Node, app: &App) -> (String, Style) {
 pub(super) fn notice(buffer: &mut Buffer, area: Rect, app: &App) {
     let Some(notice) = app.notice() else { return };
     let width = usize::from(area.width);
-    let style = if app.is_explained() {
+    let style = if app.is_harmless() {
         app.theme().note
     } else {
         app.theme().bad
