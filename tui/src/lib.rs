@@ -48,6 +48,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use cli::{Files, Format, Job};
+use collector::privileges;
 use collector::source::Stop;
 use config::Config;
 use contexts::Contexts;
@@ -92,12 +93,14 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let settings = settings::settings(&source, &view, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
         let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
+        privileges::keep(privileges::SHOWING);
         let code = run::run(updates, stop, settings, contexts).await?;
         (code, recorded)
     } else {
         let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
         let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
+        privileges::keep(privileges::SHOWING);
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {
