@@ -45,11 +45,11 @@ impl Load {
 
 /// Makes the connections, and prints how many seconds that took.
 pub fn run(connections: u32) -> anyhow::Result<()> {
-    let begin = Barrier::new(THREADS.into());
+    let gate = Barrier::new(THREADS.into());
     let took = std::thread::scope(|scope| {
         let threads = [0, 1].map(|thread| {
-            let begin = &begin;
-            scope.spawn(move || connect_and_close(thread, connections / u32::from(THREADS), begin))
+            let gate = &gate;
+            scope.spawn(move || connect_and_close(thread, connections / u32::from(THREADS), gate))
         });
         let took = threads.map(|thread| thread.join().map_err(|_| "a thread panicked"));
         took.into_iter()
@@ -60,13 +60,13 @@ pub fn run(connections: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn connect_and_close(thread: u8, connections: u32, begin: &Barrier) -> anyhow::Result<f64> {
+fn connect_and_close(thread: u8, connections: u32, gate: &Barrier) -> anyhow::Result<f64> {
     let address = |i| Ipv4Addr::new(127, 83, 0, 1 + thread * LISTENERS + i);
     let listeners = (0..LISTENERS).map(|i| TcpListener::bind((address(i), 0)));
     let listeners = listeners.collect::<std::io::Result<Vec<_>>>()?;
     let addresses = listeners.iter().map(TcpListener::local_addr);
     let addresses = addresses.collect::<std::io::Result<Vec<_>>>()?;
-    begin.wait();
+    gate.wait();
     let began = Instant::now();
     let ends = listeners.iter().zip(&addresses).cycle();
     for (listener, address) in ends.take(connections as usize) {
