@@ -141,7 +141,12 @@ async fn finish(
     };
     let enough = async {
         if let End::Told(_) = end {
-            while sleep(GRACE).await == () && progress.was_made() {}
+            loop {
+                sleep(GRACE).await;
+                if !progress.was_made() {
+                    break;
+                }
+            }
         } else {
             pending::<()>().await;
         }
