@@ -3,6 +3,7 @@
 use std::fs;
 
 use collector::filter::Filter;
+use collector::kube::access;
 use collector::source::replay;
 use jiff::tz::TimeZone;
 
@@ -67,10 +68,13 @@ pub(crate) fn settings(
             Source::Poll => "poll".to_owned(),
             Source::Replay(file, _) => file.display().to_string(),
             Source::Demo(_) => "demo".to_owned(),
-            Source::Cluster(cluster) => match &cluster.access.context {
-                Some(context) => format!("cluster {context}"),
-                None => "cluster".to_owned(),
-            },
+            Source::Cluster(cluster) => {
+                let chosen = cluster.access.context.clone();
+                let current = || access::contexts(&cluster.access.options()).1;
+                // Within a cluster there is no context.
+                let name = chosen.or_else(current).unwrap_or_default();
+                format!("cluster {name}").trim_end().to_owned()
+            }
         },
         filter,
         theme: theme(named.unwrap_or(config.theme), view.color, no_color),

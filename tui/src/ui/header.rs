@@ -58,7 +58,11 @@ fn source(buffer: &mut Buffer, line: Rect, app: &App) {
     }
     x += 1;
     let room = line.right().saturating_sub(x);
-    let state = state(app);
+    let mut state = state(app);
+    // One of many clusters, whose name no node tells.
+    if !narrow && app.store().nodes().len() > 1 {
+        state.0 = format!("{}  {}", app.source(), state.0);
+    }
     let cut: String = text::cut_end(&text::clean(&state.0), usize::from(room)).into_owned();
     super::right(buffer, line, &[(cut, state.1)]);
 }
