@@ -12,6 +12,7 @@ mod panes;
 mod pick;
 mod prompt;
 mod read;
+mod replay;
 mod scope;
 mod settle;
 mod sorting;
@@ -20,7 +21,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use collector::filter::{Filter, Key as Field};
-use collector::model::{Batch, Event, EventType, Limits, Store, Timestamp, Update};
+use collector::model::{Batch, Event, EventType, Limits, Store, Thresholds, Timestamp, Update};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use tui_input::InputRequest;
@@ -34,6 +35,7 @@ use crate::job::{Done, Job};
 use crate::keymap::{Key, Keymap};
 use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Motion};
+use collector::source::replay::Playing;
 
 pub(crate) use self::copy::What;
 use self::detail::Detail;
@@ -46,6 +48,7 @@ pub(crate) use self::message::{Message, Question, Tone};
 use self::panes::{Pane, Scrolls};
 pub(crate) use self::pick::words;
 pub(crate) use self::prompt::{Asking, Prompt};
+pub(crate) use self::replay::Replay;
 use self::scope::Scope;
 pub(crate) use self::sorting::By;
 
@@ -57,6 +60,14 @@ const NOTCH: isize = 3;
 pub(crate) struct Settings {
     /// Where the events come from, in a word.
     pub(crate) source: String,
+    /// How the recording is played, if that is the source.
+    pub(crate) replay: Option<Playing>,
+    /// All of it is recorded.
+    pub(crate) recorded: bool,
+    /// The source was asked for some namespaces only.
+    pub(crate) scoped: bool,
+    /// The contexts of the kubeconfig, if the source is a cluster.
+    pub(crate) contexts: Vec<String>,
     /// The events are those of this host, and its processes can be looked up.
     pub(crate) local: bool,
     /// The filter to begin with.
@@ -72,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) tz: TimeZone,
     /// How much is kept.
     pub(crate) limits: Limits,
+    /// From when on something is a finding.
+    pub(crate) thresholds: Thresholds,
     pub(crate) custom: Custom,
 }
 
@@ -153,6 +166,12 @@ pub(crate) struct App {
     /// Columns to the left of the screen, in the wide layout.
     wide: Option<usize>,
     over: bool,
+    replay: Option<Replay>,
+    recorded: bool,
+    scoped: bool,
+    contexts: Vec<String>,
+    limits: Limits,
+    thresholds: Thresholds,
     /// Some event was of a pod or a container.
     workloads: bool,
     size: Size,
@@ -179,7 +198,7 @@ impl App {
             hidden: [false; EventType::ALL.len()],
         };
         Self {
-            store: Store::new(settings.limits),
+            store: Store::with_thresholds(settings.limits, settings.thresholds),
             tab: Tab::Events,
             events: Pane::new(EventIndex::new(sieve.is_open()), Home::End),
             connections: Pane::new(ConnectionIndex::new(true), Home::Start),
@@ -200,6 +219,12 @@ impl App {
             begun: None,
             wide: None,
             over: false,
+            replay: settings.replay.map(|playing| Replay { playing, at: None }),
+            recorded: settings.recorded,
+            scoped: settings.scoped,
+            contexts: settings.contexts,
+            limits: settings.limits,
+            thresholds: settings.thresholds,
             workloads: false,
             size,
             now,
@@ -251,12 +276,13 @@ impl App {
             Action::Update(Update::Batch(batch)) if is_empty(&batch) => return Effect::Nothing,
             Action::Update(update) => {
                 self.workloads = self.workloads || tells_of_workloads(&update);
-                self.store.apply(update, self.now);
+                self.apply(update);
             }
             Action::Over => self.over = true,
             Action::Done(Done::Exported(outcome)) => self.exported(outcome),
             Action::Done(Done::LookedUp(wanted, found)) => self.looked_up(wanted, found),
             Action::Done(Done::Saved(what, result)) => self.saved(what, result),
+            Action::Done(Done::Again(watching)) => self.watch(watching),
             Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
@@ -276,7 +302,10 @@ impl App {
                 *hidden = !*hidden;
                 self.resift();
             }
+            Command::Pause if self.hold() => {}
             Command::Pause => self.pause(),
+            Command::Seek { forth } => self.seek(forth),
+            Command::Speed { up } => self.speed_up(up),
             Command::Wide => self.wide = self.wide.is_none().then_some(0),
             Command::Sort(side) => self.sort_beside(side),
             Command::Invert => self.invert(),
@@ -331,6 +360,7 @@ impl App {
         let from = events.window.wanted().unwrap_or(self.store.log().end());
         events.index.restart(self.sieve.is_open(), from);
         self.connections.index.restart();
+        self.lists.restart();
     }
 
     fn pause(&mut self) {

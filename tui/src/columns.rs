@@ -446,6 +446,11 @@ fn time(ts: Timestamp, width: usize, tz: &TimeZone) -> Option<String> {
     Some(ts.to_zoned(tz.clone()).strftime(pattern).to_string())
 }
 
+/// The time of day, to the second.
+pub(crate) fn time_of_day(ts: Timestamp, tz: &TimeZone) -> String {
+    time(ts, 0, tz).unwrap_or_default()
+}
+
 /// How old an open connection is, in whole seconds; how long one lasted that is over.
 fn age(connection: &Connection, now: Timestamp) -> Option<String> {
     let us = connection.age_us(now)?;

@@ -19,9 +19,10 @@ use tokio_stream::StreamExt;
 use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
 use crate::config;
-use crate::job::{Done, Job, Saved};
+use crate::job::{Again, Done, Job, Saved};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
+use crate::sources::Watched;
 use crate::signals::{Caught, HUNG_UP, Signals};
 use crate::term::{self, Term};
 
@@ -34,6 +35,7 @@ const STOPPED: Duration = Duration::from_millis(200);
 /// If the source fails before it began, or the terminal cannot be used.
 pub(crate) async fn run(
     mut updates: Updates,
+    watched: Watched,
     stop: &Stop,
     settings: Settings,
 ) -> anyhow::Result<ExitCode> {
@@ -52,6 +54,8 @@ pub(crate) async fn run(
         suspended: None,
         tell,
         recording: None,
+        watched,
+        again: None,
     };
     let mut input = EventStream::new();
     let mut second = interval(Duration::from_secs(1));
@@ -105,6 +109,12 @@ pub(crate) async fn run(
             let (tee, _) = recording.tee(updates, stop.clone())?;
             updates = tee;
         }
+        if let Some(again) = screen.again.take()
+            && let Some(others) = screen.watch(again).await?
+        {
+            updates = others;
+            over = false;
+        }
         // Not a screen that says why it is empty: what is to be done about it is to be read, and
         // done, in the shell.
         if let Some(why) = screen.app.stillborn() {
@@ -124,6 +134,9 @@ struct Screen {
     tell: mpsc::UnboundedSender<Done>,
     /// What comes is to be written to this.
     recording: Option<Recording>,
+    watched: Watched,
+    /// What is to be watched instead.
+    again: Option<Again>,
 }
 
 impl Screen {
@@ -184,6 +197,8 @@ impl Screen {
                 let _ = self.tell.send(Done::Saved(Saved::Recording, result));
             }
             Job::Copy(text) => self.term.copy(&text)?,
+            Job::Play(playing) => self.watched.play(playing),
+            Job::Again(again) => self.again = Some(again),
         }
         Ok(())
     }
@@ -221,6 +236,26 @@ impl Screen {
         self.term.draw(&self.app)?;
         self.pace.drawn(Instant::now());
         Ok(())
+    }
+
+    /// Watches something else, if that can be.
+    async fn watch(&mut self, again: Again) -> anyhow::Result<Option<Updates>> {
+        // Whoever has the credentials of a cluster may ask for something on the terminal.
+        let asks = matches!(again, Again::Context(_));
+        if asks {
+            term::give_back();
+        }
+        let playing = self.app.replay().map(|replay| replay.playing);
+        let (updates, done) = match self.watched.again(again, playing).await {
+            Ok((updates, watching)) => (Some(updates), Ok(watching)),
+            Err(error) => (None, Err(format!("{error:#}"))),
+        };
+        if asks {
+            self.resume()?;
+        }
+        // At once: what the other source says next is not to be wiped away.
+        let _ = self.take(Action::Done(Done::Again(done)), Cause::Input)?;
+        Ok(updates)
     }
 
     /// Takes the terminal back from the shell.

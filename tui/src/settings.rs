@@ -3,15 +3,17 @@
 use std::fs;
 
 use collector::filter::Filter;
+use collector::kube::access;
 use collector::source::replay;
 use jiff::tz::TimeZone;
 
 use crate::action::Tab;
 use crate::app::{Custom, Settings};
-use crate::cli::{self, Source, View, When};
+use crate::cli::{self, Format, Source, When};
 use crate::columns::Choice;
 use crate::config::Config;
 use crate::home;
+use crate::sources::Watched;
 use crate::theme::{MONO, Theme};
 
 /// The settings that a command line asks for.
@@ -19,11 +21,11 @@ use crate::theme::{MONO, Theme};
 /// # Errors
 /// A usage error, if it names a column that there is none of.
 pub(crate) fn settings(
-    source: &Source,
-    view: &View,
+    watched: &Watched,
     filter: Filter,
     config: Config,
 ) -> Result<Settings, clap::Error> {
+    let (source, view) = (watched.source(), watched.view());
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let wrong = |error| cli::usage(format_args!("invalid value for --columns: {error}"));
     let pods = match source {
@@ -60,15 +62,13 @@ pub(crate) fn settings(
     let named = view.theme.as_deref().and_then(Theme::named);
     Ok(Settings {
         local: matches!(source, Source::Host(_) | Source::Poll),
-        source: match source {
-            Source::Host(_) => "host".to_owned(),
-            Source::Poll => "poll".to_owned(),
-            Source::Replay(file, _) => file.display().to_string(),
-            Source::Demo(_) => "demo".to_owned(),
-            Source::Cluster(cluster) => match &cluster.access.context {
-                Some(context) => format!("cluster {context}"),
-                None => "cluster".to_owned(),
-            },
+        source: watched.name(),
+        replay: matches!(source, Source::Replay(..)).then(|| watched.playing(Format::Tui)),
+        recorded: view.record.is_some(),
+        scoped: watched.is_scoped(),
+        contexts: match source {
+            Source::Cluster(cluster) => access::contexts(&cluster.access.options()),
+            _ => Vec::new(),
         },
         filter,
         theme: theme(named.unwrap_or(config.theme), view.color, no_color),
@@ -77,6 +77,7 @@ pub(crate) fn settings(
         pods,
         tz: TimeZone::system(),
         limits: config.limits,
+        thresholds: config.thresholds,
         custom,
     })
 }

@@ -34,6 +34,8 @@ pub struct Access {
     pub client: Client,
     /// For streams: fails at once, and whoever holds the stream decides when to try again.
     pub streaming: Client,
+    /// The context's name; `None` where no kubeconfig was read.
+    pub context: Option<String>,
     /// The context's namespace.
     pub namespace: String,
 }
@@ -74,8 +76,29 @@ impl Access {
         Ok(Self {
             client: client(true)?,
             streaming: client(false)?,
+            context: options.context.clone().or_else(|| current(options)),
             namespace: config.default_namespace.clone(),
         })
+    }
+}
+
+/// The names of the contexts, in the order of the kubeconfig; none where it cannot be read.
+#[must_use]
+pub fn contexts(options: &Options) -> Vec<String> {
+    let contexts = read(options).map(|kubeconfig| kubeconfig.contexts);
+    let names = contexts.unwrap_or_default().into_iter();
+    names.map(|context| context.name).collect()
+}
+
+/// The name of the current context.
+fn current(options: &Options) -> Option<String> {
+    read(options)?.current_context
+}
+
+fn read(options: &Options) -> Option<Kubeconfig> {
+    match &options.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path).ok(),
+        None => Kubeconfig::read().ok(),
     }
 }
 

@@ -148,7 +148,7 @@ impl Encoder {
 pub fn hello(hello: &Hello, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"t\":\"hello\"");
     number(out, "proto", Some(super::PROTO));
-    text(out, "version", Some(env!("CARGO_PKG_VERSION")));
+    text(out, "version", hello.version.as_deref());
     text(out, "node", Some(&hello.node));
     text(out, "kernel", Some(&hello.kernel));
     word(out, "accept_hook", hello.accept_hook.map(HookKind::word));

@@ -11,7 +11,7 @@ use crate::action::{Effect, Tab};
 use crate::columns::{self, Choice, Column};
 use crate::commands::{self, COMMANDS, DEFAULT, Does, SAVE};
 use crate::complete::{self, Completion};
-use crate::job::{Job, Saved};
+use crate::job::{Again, Job, Saved};
 use crate::theme::{THEMES, Theme};
 
 impl App {
@@ -61,6 +61,9 @@ impl App {
                 self.export(name, format).map_err(within)?;
             }
             Does::Record => self.record(argument).map_err(wrong)?,
+            Does::Context => self.to_context(argument).map_err(wrong)?,
+            Does::Seek => self.type_seek(argument).map_err(wrong)?,
+            Does::Speed => self.type_speed(argument).map_err(wrong)?,
             Does::Theme => {
                 let names = THEMES.map(|theme| theme.name).join(" ");
                 let theme = Theme::named(argument);
@@ -95,6 +98,17 @@ impl App {
             _ => self.sort_by(By::at_first(column)),
         }
         Ok(())
+    }
+
+    /// Watches the cluster of another context.
+    fn to_context(&mut self, name: &str) -> Result<(), String> {
+        if self.contexts.is_empty() {
+            return Err("contexts are of clusters: see `tcpscope -k`".to_owned());
+        }
+        if !self.contexts.iter().any(|known| known == name) {
+            return Err(format!("name a context: {}", self.contexts.join(" ")));
+        }
+        self.begin_anew(Again::Context(name.to_owned()))
     }
 
     /// Sets the columns of the view, or saves them in the configuration.
@@ -171,6 +185,7 @@ impl App {
             }
             (Saved::Columns, Ok(path)) => Some(Message::good(format!("saved in {path}"))),
             (Saved::Recording, Ok(path)) => {
+                self.recorded = true;
                 Some(Message::good(format!("recording to {path} from now on")))
             }
             (Saved::Recording, Err(why)) => Some(Message::bad(why)),
@@ -216,6 +231,11 @@ impl App {
                 complete::beginning(typed, formats.map(Format::word))
             }
             Does::Theme => complete::beginning(typed, THEMES.each_ref().map(|theme| theme.name)),
+            Does::Context => {
+                complete::beginning(typed, self.contexts.iter().map(String::as_str))
+            }
+            Does::Seek => complete::beginning(typed, ["+10s", "-10s", "+1m", "-1m"]),
+            Does::Speed => complete::beginning(typed, ["1x", "4x", "0.5x", "max"]),
             Does::Record | Does::Help | Does::Quit => return None,
         };
         Completion::new(text, start, choices)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{App, Asking, Message, Prompt};
+use crate::job::Again;
 use crate::picker::{Choice, Picker};
 use collector::filter::{FIELDS, Field, Filter, FilterError, Key};
 
@@ -82,7 +83,7 @@ impl App {
 
     /// Puts a term of the filter in the place of those of the same field. With another namespace
     /// the pod goes: it was one of the namespace before.
-    fn set_term(&mut self, key: Key, term: Filter) {
+    pub(super) fn set_term(&mut self, key: Key, term: Filter) {
         let mut filter = self.sieve.filter.clone().without(key);
         if key == Key::Namespace {
             filter = filter.without(Key::Pod);
@@ -94,6 +95,9 @@ impl App {
     pub(super) fn type_term(&mut self, key: Key, value: &str) -> Result<(), FilterError> {
         let term = Filter::term(field(key).name, &[value])?;
         self.set_term(key, term);
+        if key == Key::Namespace {
+            self.widen();
+        }
         self.remember_filter();
         Ok(())
     }
@@ -102,5 +106,15 @@ impl App {
     pub(super) fn all_namespaces(&mut self) {
         let filter = self.sieve.filter.clone().without(Key::Namespace);
         self.set_filter(filter);
+        self.widen();
+    }
+
+    /// A source that was asked for some namespaces only is asked for all of them.
+    fn widen(&mut self) {
+        if self.scoped
+            && let Err(why) = self.begin_anew(Again::AllNamespaces)
+        {
+            self.message = Some(Message::bad(format!("other namespaces: {why}")));
+        }
     }
 }

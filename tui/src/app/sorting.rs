@@ -139,6 +139,16 @@ impl App {
         self.go_home();
     }
 
+    /// All views are to be sorted anew.
+    pub(super) fn resort_all(&mut self) {
+        let now = self.tab;
+        for tab in Tab::ALL {
+            self.tab = tab;
+            self.resort();
+        }
+        self.tab = now;
+    }
+
     /// Where nothing is selected, shows the end of the list at which to look first.
     pub(super) fn go_home(&mut self) {
         let home = match self.sorts[Tab::Events as usize] {

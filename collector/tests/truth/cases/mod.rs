@@ -6,6 +6,7 @@ mod accept;
 mod connect;
 mod drift;
 mod ending;
+mod findings;
 mod load;
 mod loss;
 mod neighbours;
@@ -35,6 +36,7 @@ const THEMES: &[&[Named]] = &[
     connect::CASES,
     drift::CASES,
     ending::CASES,
+    findings::CASES,
     load::CASES,
     loss::CASES,
     neighbours::CASES,

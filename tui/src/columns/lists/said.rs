@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use collector::format::bytes;
 use collector::model::{RATE_SECONDS, Timestamp};
+use serde_json::Value as Raw;
 
 use super::super::{Moment, time};
 use crate::view::Value;
@@ -75,6 +76,18 @@ impl<'a> Said<'a> {
             Self::Text(_) | Self::Count(_) | Self::Bytes(_) | Self::Time(_) | Self::Spark(_) => {
                 Look::Plain
             }
+        }
+    }
+
+    /// What it is, in a file.
+    pub(crate) fn raw(&self) -> Raw {
+        match self {
+            Self::Unknown => Raw::Null,
+            Self::Word(word, _) | Self::Letter(word, ..) => (*word).into(),
+            Self::Text(said) => text::clean(said).into(),
+            Self::Count(n) | Self::Bad(n) | Self::Bytes(n) => (*n).into(),
+            Self::Time(ts) => ts.to_string().into(),
+            Self::Spark(series) => series.iter().copied().collect(),
         }
     }
 
