@@ -386,6 +386,10 @@ impl App {
         }
         self.moved = self.now;
         self.pane_mut().go(height, motion);
+        // Where the top of a list is held on to, its first row is still to be selected.
+        if motion == Motion::First && self.visible().selected.is_none() {
+            self.pane_mut().go(height, Motion::Down);
+        }
     }
 
     fn scroll(&mut self, lines: isize) {

@@ -192,7 +192,7 @@ impl App {
                 self.copy(target, keys, 0, rows, cancel)
             }
             list => {
-                let sheet = self.sheet(list);
+                let sheet = self.all_sums(list);
                 self.write(target, Rows::Sums(sheet), cancel)
             }
         }

@@ -204,13 +204,18 @@ fn may_pass(item: Item<'_>, sieve: &Sieve, store: &Store) -> bool {
     }
 }
 
-/// What a list is sorted by for which no column was chosen: findings before single failures, those
-/// that began last at the top, so that nothing moves while it goes on; nodes that are lost first.
+/// What a list is sorted by for which no column was chosen: findings about failures, other findings,
+/// failures of which there are few; of each, those that began last at the top, so that nothing moves
+/// while it goes on. Nodes that are lost come first.
 fn own<'a>(item: Item<'a>, at: At<'a>, choice: &Choice) -> Value<'a> {
     if let Item::Problem(problem) = item {
-        let single = u128::from(problem.check.is_none());
+        let rank: u128 = match problem.check {
+            Some(_) if problem.is_failure() => 0,
+            Some(_) => 1,
+            None => 2,
+        };
         let first = u64::try_from(problem.first.0).unwrap_or_default();
-        return Value::Number((single << 64) + u128::from(u64::MAX - first));
+        return Value::Number((rank << 64) + u128::from(u64::MAX - first));
     }
     let state = choice.find("STATE");
     state.map_or(Value::Unknown, |column| column.say(item, at).value())
@@ -254,9 +259,14 @@ impl App {
         }
     }
 
-    /// The rows of a list with the view's columns.
-    pub(super) fn sheet(&self, tab: Tab) -> Sheet {
+    /// The rows of a list, in its order.
+    pub(super) fn all_sums(&self, tab: Tab) -> Sheet {
         let index = &self.lists.pane(tab).index;
+        self.sheet(tab, (0..index.len()).filter_map(|place| index.key(place)))
+    }
+
+    /// Rows of a list with the view's columns.
+    pub(super) fn sheet(&self, tab: Tab, sums: impl Iterator<Item = Sum>) -> Sheet {
         let columns = self.lists.choice(tab).wide();
         let row = |sum| {
             let item = self.item(sum)?;
@@ -268,7 +278,6 @@ impl App {
             };
             Some(columns.iter().map(cell).collect())
         };
-        let sums = (0..index.len()).filter_map(|place| index.key(place));
         Sheet {
             what: match tab {
                 Tab::Pods => "pod",

@@ -57,7 +57,12 @@ impl App {
                     self.store.apply(Update::Batch(batch), replay.at.unwrap_or(self.now));
                 }
             }
-            other => self.store.apply(other, replay.at.unwrap_or(self.now)),
+            other => {
+                if let Update::Hello(hello) = &other {
+                    replay.reach(hello.ts);
+                }
+                self.store.apply(other, replay.at.unwrap_or(self.now));
+            }
         }
     }
 

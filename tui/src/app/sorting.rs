@@ -111,8 +111,14 @@ impl App {
             None => return,
         }
         match self.tab {
-            Tab::Events => self.events.index.invert(),
-            Tab::Connections => self.connections.index.invert(),
+            Tab::Events => {
+                self.events.index.invert();
+                self.events.settle();
+            }
+            Tab::Connections => {
+                self.connections.index.invert();
+                self.connections.settle();
+            }
             list => self.lists.pane_mut(list).index.restart(),
         }
         self.go_home();

@@ -109,14 +109,17 @@ fn state(app: &App) -> Vec<(String, Style)> {
             }
         }
         many => {
-            let mut nodes = " nodes";
+            let mut nodes = format!(" of {} nodes", grouped(many.len() as u64));
             for word in ["lost", "connecting", "live", "ended"] {
                 let of = many.iter().map(|node| of_node(&node.state, app));
                 let mut of = of.filter(|(said, _)| *said == word);
                 let Some((_, style)) = of.next() else { continue };
-                let n = grouped(1 + of.count() as u64);
-                part(format!("{n}{nodes} {word}"), style);
-                nodes = "";
+                let n = 1 + of.count();
+                if n == many.len() {
+                    nodes = " nodes".to_owned();
+                }
+                let nodes = std::mem::take(&mut nodes);
+                part(format!("{}{nodes} {word}", grouped(n as u64)), style);
             }
         }
     }
@@ -245,7 +248,7 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
             .set_stringn(
                 line.x,
                 line.y,
-                text::cut_end(&label, room),
+                text::cut_middle(&label, room),
                 room,
                 theme.title,
             )

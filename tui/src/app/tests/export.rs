@@ -44,7 +44,9 @@ impl Desk {
 pub(super) fn written_ports(text: &str) -> Vec<u16> {
     let mut lines = text.lines();
     let titles = lines.next().unwrap_or_default().split(',');
-    let at = titles.into_iter().position(|title| title == "SPORT").unwrap();
+    let Some(at) = titles.into_iter().position(|title| title == "SPORT") else {
+        return Vec::new();
+    };
     lines.map(|line| line.split(',').nth(at).unwrap().parse().unwrap()).collect()
 }
 

@@ -61,7 +61,9 @@ fn hostile(update: Update, of: Of) -> Update {
     let Update::Batch(mut batch) = update else {
         return update;
     };
-    for (event, text) in batch.events.iter_mut().zip(TEXTS.iter().cycle()) {
+    // Three of each are enough for a finding.
+    let texts = TEXTS.iter().flat_map(|text| [text; 3]).cycle();
+    for (event, text) in batch.events.iter_mut().zip(texts) {
         event.process = Some(process(u32::from(event.local.port), text));
         if let Of::Pods = of {
             let origin = Arc::make_mut(&mut event.origin);
