@@ -219,7 +219,7 @@ impl App {
             begun: None,
             wide: None,
             over: false,
-            replay: settings.replay.map(|playing| Replay { playing, at: None }),
+            replay: settings.replay.map(Replay::new),
             recorded: settings.recorded,
             scoped: settings.scoped,
             contexts: settings.contexts,

@@ -220,8 +220,10 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
         (
             "What is shown",
             &[
-                bind(&[&[ch('/')]], Filter, Rows, "filter: port:443 !comm:curl").footer_until("filter", 1),
-                bind(&[&[ch(':')]], Ask, Rows, "a command, such as :theme").footer_until("command", 7),
+                bind(&[&[ch('/')]], Filter, Rows, "filter: port:443 !comm:curl")
+                    .footer_until("filter", 1),
+                bind(&[&[ch(':')]], Ask, Rows, "a command, such as :theme")
+                    .footer_until("command", 7),
                 bind(
                     &[&[ch('n')]],
                     Pick(Picks::Namespace),
@@ -342,7 +344,8 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     "problems and findings",
                 ),
                 bind(&[&[ch('6')]], Show(Tab::Nodes), Rows, "nodes"),
-                bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view").footer_until("view", 6),
+                bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view")
+                    .footer_until("view", 6),
                 bind(
                     &[&[key(KeyCode::Enter)]],
                     Drill,
@@ -377,7 +380,8 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     Rows,
                     "copy cell of the sort column",
                 ),
-                bind(&[&[ch('Y')]], Copy(What::Record), Rows, "copy row as JSON").footer_until("copy", 15),
+                bind(&[&[ch('Y')]], Copy(What::Record), Rows, "copy row as JSON")
+                    .footer_until("copy", 15),
             ],
         ),
         (
@@ -590,7 +594,9 @@ impl Mode {
             }
         }
         out.sort_by_key(|(rank, ..)| *rank);
-        out.into_iter().map(|(_, _, keys, word)| (keys, word)).collect()
+        out.into_iter()
+            .map(|(_, _, keys, word)| (keys, word))
+            .collect()
     }
 
     /// What a key means.

@@ -43,7 +43,7 @@ mod ui;
 mod view;
 mod words;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::{Files, Format, Job};
@@ -63,7 +63,8 @@ async fn start() -> ExitCode {
     match run(job, &files).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("tcpscope: {error:#}");
+            // Not `eprintln!`, which panics where nobody is left to read.
+            let _ = writeln!(std::io::stderr(), "tcpscope: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -22,8 +22,8 @@ use crate::config;
 use crate::job::{Again, Done, Job, Saved};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
-use crate::sources::Watched;
 use crate::signals::{Caught, HUNG_UP, Signals};
+use crate::sources::Watched;
 use crate::term::{self, Term};
 
 /// How long the shell has to stop us when it was asked to. It does not where there is none.
@@ -34,6 +34,19 @@ const STOPPED: Duration = Duration::from_millis(200);
 /// # Errors
 /// If the source fails before it began, or the terminal cannot be used.
 pub(crate) async fn run(
+    updates: Updates,
+    watched: Watched,
+    stop: &Stop,
+    settings: Settings,
+) -> anyhow::Result<ExitCode> {
+    match show(updates, watched, stop, settings).await {
+        // The signal that says so may come after a frame that nobody takes.
+        Err(error) if term::is_gone(&error) => Ok(ExitCode::from(HUNG_UP)),
+        ended => ended,
+    }
+}
+
+async fn show(
     mut updates: Updates,
     watched: Watched,
     stop: &Stop,

@@ -74,7 +74,10 @@ impl Watched {
             },
             Source::Demo(_) => "demo".to_owned(),
             Source::Cluster(_) => {
-                let context = self.access.as_ref().and_then(|access| access.context.as_ref());
+                let context = self
+                    .access
+                    .as_ref()
+                    .and_then(|access| access.context.as_ref());
                 context.map_or("cluster".to_owned(), |context| format!("cluster {context}"))
             }
         }
@@ -160,7 +163,14 @@ impl Watched {
         let updates = self.updates(playing, from)?;
         let source = self.name();
         let scoped = self.is_scoped();
-        Ok((updates, Watching { source, namespace, scoped }))
+        Ok((
+            updates,
+            Watching {
+                source,
+                namespace,
+                scoped,
+            },
+        ))
     }
 
     fn updates(&mut self, playing: Playing, from: Option<Timestamp>) -> anyhow::Result<Updates> {
@@ -172,7 +182,14 @@ impl Watched {
                 let control = Control::new(playing);
                 self.control = Some(control.clone());
                 let file = file.clone();
-                replay::start(replay::Options { file, control, from }, stop)
+                replay::start(
+                    replay::Options {
+                        file,
+                        control,
+                        from,
+                    },
+                    stop,
+                )
             }
             (Source::Demo(seed), _) => demo::start(demo::Options { seed: *seed }, stop),
             (Source::Cluster(cluster), Some(access)) => {

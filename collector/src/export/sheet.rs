@@ -70,7 +70,11 @@ impl Sheet {
                 out.extend(lines.join(&b",\n"[..]));
                 out.extend_from_slice(b"\n]\n");
             }
-            _ => out.extend(lines.into_iter().flat_map(|line| [line, b"\n".to_vec()].concat())),
+            _ => out.extend(
+                lines
+                    .into_iter()
+                    .flat_map(|line| [line, b"\n".to_vec()].concat()),
+            ),
         }
     }
 }
@@ -110,7 +114,11 @@ mod tests {
             columns: vec!["!", "POD", "TX"],
             rows: vec![
                 vec![cell("!", "!"), cell("a|b", "=a|b"), cell("1.0K", 1_024)],
-                vec![cell("-", Value::Null), cell("c", "c"), cell("1 2", vec![1, 2])],
+                vec![
+                    cell("-", Value::Null),
+                    cell("c", "c"),
+                    cell("1 2", vec![1, 2]),
+                ],
             ],
         };
         let lost = Lost {

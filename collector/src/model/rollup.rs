@@ -96,7 +96,8 @@ impl Kind {
     #[must_use]
     pub fn is_failure(self) -> bool {
         let connect = self.kind == EventType::Connect;
-        self.reason.is_some_and(|reason| connect || reason.is_unwanted())
+        self.reason
+            .is_some_and(|reason| connect || reason.is_unwanted())
     }
 }
 

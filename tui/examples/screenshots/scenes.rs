@@ -64,7 +64,13 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "pods",
         arguments: DEMO,
         size: SIZE,
-        steps: &[Press("3"), Watch(20), Press("lllll"), See("sort FAILED"), Press("jj")],
+        steps: &[
+            Press("3"),
+            Watch(20),
+            Press("lllll"),
+            See("sort FAILED"),
+            Press("jj"),
+        ],
     },
     Scene {
         name: "types",
@@ -109,7 +115,11 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "filter",
         arguments: DEMO,
         size: SIZE,
-        steps: &[Watch(10), Press("/type:c reason:refused,timeout ns:sh\t"), See("ns:shop")],
+        steps: &[
+            Watch(10),
+            Press("/type:c reason:refused,timeout ns:sh\t"),
+            See("ns:shop"),
+        ],
     },
     Scene {
         name: "light",

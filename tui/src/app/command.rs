@@ -231,9 +231,7 @@ impl App {
                 complete::beginning(typed, formats.map(Format::word))
             }
             Does::Theme => complete::beginning(typed, THEMES.each_ref().map(|theme| theme.name)),
-            Does::Context => {
-                complete::beginning(typed, self.contexts.iter().map(String::as_str))
-            }
+            Does::Context => complete::beginning(typed, self.contexts.iter().map(String::as_str)),
             Does::Seek => complete::beginning(typed, ["+10s", "-10s", "+1m", "-1m"]),
             Does::Speed => complete::beginning(typed, ["1x", "4x", "0.5x", "max"]),
             Does::Record | Does::Help | Does::Quit => return None,

@@ -169,7 +169,10 @@ impl App {
     /// What cells need to know beside their row.
     pub(crate) fn moment(&self) -> Moment<'_> {
         Moment {
-            now: self.frozen.as_ref().map_or_else(|| self.clock(), Frozen::since),
+            now: self
+                .frozen
+                .as_ref()
+                .map_or_else(|| self.clock(), Frozen::since),
             tz: &self.tz,
         }
     }

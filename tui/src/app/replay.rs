@@ -19,11 +19,26 @@ const STEP: i64 = 10_000_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Replay {
     pub(crate) playing: Playing,
-    /// The moment of the recording that was reached.
-    pub(crate) at: Option<Timestamp>,
+    /// The moment of the recording that was reached: that of the newest event.
+    at: Option<Timestamp>,
+    /// Where somebody went last.
+    sought: Option<Timestamp>,
 }
 
 impl Replay {
+    pub(super) fn new(playing: Playing) -> Self {
+        Self {
+            playing,
+            at: None,
+            sought: None,
+        }
+    }
+
+    /// Where in the recording one is.
+    pub(crate) fn position(&self) -> Option<Timestamp> {
+        self.at.max(self.sought)
+    }
+
     fn reach(&mut self, ts: Timestamp) {
         self.at = Some(self.at.map_or(ts, |at| at.max(ts)));
     }
@@ -52,9 +67,15 @@ impl App {
             Update::Batch(batch) => {
                 for batch in by_second(batch) {
                     let happened = |event: &&Event| event.kind.is_some();
-                    let last = batch.events.iter().filter(happened).map(|event| event.ts).max();
+                    let last = batch
+                        .events
+                        .iter()
+                        .filter(happened)
+                        .map(|event| event.ts)
+                        .max();
                     last.into_iter().for_each(|ts| replay.reach(ts));
-                    self.store.apply(Update::Batch(batch), replay.at.unwrap_or(self.now));
+                    self.store
+                        .apply(Update::Batch(batch), replay.at.unwrap_or(self.now));
                 }
             }
             other => {
@@ -113,7 +134,7 @@ impl App {
     }
 
     fn seek_by(&mut self, nanos: i64) -> Result<(), String> {
-        let at = self.replay.and_then(|replay| replay.at);
+        let at = self.replay.and_then(|replay| replay.position());
         let at = at.ok_or("nothing was played yet")?;
         self.begin_anew(Again::From(Timestamp(at.0.saturating_add(nanos))))
     }
@@ -132,7 +153,8 @@ impl App {
         if let Some(text) = text.strip_prefix('-') {
             return self.seek_by(by(text, -1)?);
         }
-        let at = self.replay.and_then(|replay| replay.at).unwrap_or(self.now);
+        let at = self.replay.and_then(|replay| replay.position());
+        let at = at.unwrap_or(self.now);
         let to = time_of_day(text, at, &self.tz);
         let to = to.ok_or("say +30s, -5m, or a time of the day such as 15:04:05")?;
         self.begin_anew(Again::From(to))
@@ -147,6 +169,9 @@ impl App {
     pub(super) fn begin_anew(&mut self, again: Again) -> Result<(), String> {
         if self.recorded {
             return Err("not while it is recorded".to_owned());
+        }
+        if let (Some(replay), Again::From(ts)) = (&mut self.replay, &again) {
+            replay.sought = Some(*ts);
         }
         self.jobs.push_back(Job::Again(again));
         Ok(())

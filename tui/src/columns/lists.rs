@@ -157,7 +157,10 @@ mod tests {
             ),
             (Tab::Types, "T REASON COUNT RATE MINUTE FIRST LAST"),
             (Tab::Problems, "! PROBLEM COUNT RATE WHO WHOM LAST"),
-            (Tab::Nodes, "NODE STATE RATE EVENTS LOST VERSION KERNEL HOOK"),
+            (
+                Tab::Nodes,
+                "NODE STATE RATE EVENTS LOST VERSION KERNEL HOOK",
+            ),
         ] {
             let fitted = Choice::list(tab, true).fit(80);
             let shown: Vec<&str> = fitted.iter().map(|(column, _)| column.name).collect();

@@ -85,7 +85,10 @@ const GAP: u16 = 2;
 /// The cells of parts with what stands between them.
 fn joined(parts: &[(String, Style)]) -> usize {
     let gaps = parts.len().saturating_sub(1) * usize::from(GAP);
-    gaps + parts.iter().map(|(text, _)| text::width(text)).sum::<usize>()
+    gaps + parts
+        .iter()
+        .map(|(text, _)| text::width(text))
+        .sum::<usize>()
 }
 
 /// The source, what it is doing, and what is to be known of it, the most important first.
@@ -104,7 +107,9 @@ fn state(app: &App) -> Vec<(String, Style)> {
             part(node.name.to_string(), Style::new());
             if let Some(hello) = &node.hello {
                 part(hello.kernel.to_string(), theme.faint);
-                let hook = hello.accept_hook.map(|hook| format!("accept by {}", hook.word()));
+                let hook = hello
+                    .accept_hook
+                    .map(|hook| format!("accept by {}", hook.word()));
                 part(hook.unwrap_or_default(), theme.faint);
             }
         }
@@ -113,7 +118,9 @@ fn state(app: &App) -> Vec<(String, Style)> {
             for word in ["lost", "connecting", "live", "ended"] {
                 let of = many.iter().map(|node| of_node(&node.state, app));
                 let mut of = of.filter(|(said, _)| *said == word);
-                let Some((_, style)) = of.next() else { continue };
+                let Some((_, style)) = of.next() else {
+                    continue;
+                };
                 let n = 1 + of.count();
                 if n == many.len() {
                     nodes = " nodes".to_owned();
@@ -227,7 +234,9 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
         part(format!("sort {}{arrow}", by.column.name), Style::new());
     }
     if let Some(replay) = app.replay() {
-        let at = replay.at.map(|at| crate::columns::time_of_day(at, app.moment().tz));
+        let at = replay
+            .position()
+            .map(|at| crate::columns::time_of_day(at, app.moment().tz));
         let speed = format!("{} {}", at.unwrap_or_default(), replay.playing.speed);
         part(speed.trim_start().to_owned(), Style::new());
     }
@@ -269,7 +278,10 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
     for (key, name) in [(Key::Namespace, "ns"), (Key::Pod, "pod")] {
         let term = filter.clone().only(key).to_string();
         rest = rest.without(key);
-        match term.strip_prefix(name).and_then(|term| term.strip_prefix(':')) {
+        match term
+            .strip_prefix(name)
+            .and_then(|term| term.strip_prefix(':'))
+        {
             Some(value) => left(&format!("{name} {value}"), theme.note),
             None if app.has_pods() && key == Key::Namespace => left("ns all", theme.faint),
             None => {}
@@ -278,7 +290,11 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
     if rest.is_all() {
         left("no filter", theme.faint);
     } else {
-        let of_all = if app.tab().is_list() { " (sums are of all)" } else { "" };
+        let of_all = if app.tab().is_list() {
+            " (sums are of all)"
+        } else {
+            ""
+        };
         left(&format!("filter {rest}{of_all}"), theme.note);
     }
 }

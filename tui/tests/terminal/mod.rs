@@ -150,10 +150,11 @@ impl Terminal {
     pub fn selected(&self) -> Option<String> {
         let screen = self.screen.screen();
         let (_, cols) = screen.size();
-        let reversed = |y: u16| {
-            (0..cols).all(|x| screen.cell(y, x).is_some_and(vt100::Cell::inverse))
-        };
-        let (y, line) = (0_u16..).zip(screen.rows(0, cols)).find(|(y, _)| reversed(*y))?;
+        let reversed =
+            |y: u16| (0..cols).all(|x| screen.cell(y, x).is_some_and(vt100::Cell::inverse));
+        let (y, line) = (0_u16..)
+            .zip(screen.rows(0, cols))
+            .find(|(y, _)| reversed(*y))?;
         (y > 3).then_some(line)
     }
 
@@ -191,4 +192,3 @@ impl Drop for Terminal {
         }
     }
 }
-

@@ -189,7 +189,10 @@ mod tests {
         assert_eq!(pace.due(Timestamp(i64::MIN), now), Due::At(now));
         // Beyond that, it depends on how far the clock goes.
         let due = pace.due(Timestamp(i64::MAX), now);
-        assert!(due == Due::Never || due > Due::At(now + Duration::from_secs(1 << 33)), "{due:?}");
+        assert!(
+            due == Due::Never || due > Due::At(now + Duration::from_secs(1 << 33)),
+            "{due:?}"
+        );
     }
 
     #[test]
@@ -200,7 +203,10 @@ mod tests {
         assert_eq!(pace.due(Timestamp(0), start), Due::At(start));
         pace.change(at(Speed::Thousandths(2_000)), after(10));
         // Of the 20 seconds to it, ten were over, and the others take half as long.
-        assert_eq!(pace.due(Timestamp(20 * SECOND), after(10)), Due::At(after(15)));
+        assert_eq!(
+            pace.due(Timestamp(20 * SECOND), after(10)),
+            Due::At(after(15))
+        );
         let held = Playing {
             held: true,
             ..at(Speed::NORMAL)
@@ -208,7 +214,10 @@ mod tests {
         pace.change(held, after(12));
         assert_eq!(pace.due(Timestamp(20 * SECOND), after(12)), Due::Never);
         pace.change(at(Speed::NORMAL), after(112));
-        assert_eq!(pace.due(Timestamp(20 * SECOND), after(112)), Due::At(after(118)));
+        assert_eq!(
+            pace.due(Timestamp(20 * SECOND), after(112)),
+            Due::At(after(118))
+        );
     }
 
     #[test]

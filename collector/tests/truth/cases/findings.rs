@@ -99,7 +99,10 @@ impl Stage {
         if tracer.wait_for(BOUND, |log| found(log) == names) {
             return Ok(());
         }
-        failed(format!("expected {names:?}, found {:?}", found(&tracer.log())))
+        failed(format!(
+            "expected {names:?}, found {:?}",
+            found(&tracer.log())
+        ))
     }
 }
 
@@ -125,7 +128,9 @@ fn connect_timeout(case: &Case) -> Fallible<()> {
     stage.server.does(Op::Deafen { fd: listener.fd })?;
     for _ in 0..ENOUGH {
         let fd = stage.client.socket(V4)?;
-        stage.client.sets(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 500)?;
+        stage
+            .client
+            .sets(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 500)?;
         let addr = listener.addr;
         let connect = stage.client.tries(Op::Connect { fd, addr })?;
         connect.fails_with(libc::ETIMEDOUT)?;
@@ -204,7 +209,9 @@ fn timeout(case: &Case) -> Fallible<()> {
     for _ in 0..ENOUGH {
         let (c, a) = stage.pair(listener)?;
         stage.server.does(Op::Deafen { fd: a })?;
-        stage.client.sets(c, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 500)?;
+        stage
+            .client
+            .sets(c, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 500)?;
         stage.client.sends(c, 9)?;
         let gone = stage.client.tries(Op::Recv { fd: c, bytes: 1 })?;
         gone.fails_with(libc::ETIMEDOUT)?;

@@ -47,7 +47,9 @@ pub(super) fn written_ports(text: &str) -> Vec<u16> {
     let Some(at) = titles.into_iter().position(|title| title == "SPORT") else {
         return Vec::new();
     };
-    lines.map(|line| line.split(',').nth(at).unwrap().parse().unwrap()).collect()
+    lines
+        .map(|line| line.split(',').nth(at).unwrap().parse().unwrap())
+        .collect()
 }
 
 fn ports(text: &str) -> Vec<u16> {

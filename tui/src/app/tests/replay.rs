@@ -44,7 +44,13 @@ fn ages_and_rates_are_those_of_the_time_that_is_played() {
     both.events.extend(later.events);
     desk.happen(Action::Update(Update::Batch(both)));
     let rates = desk.app.store().rates().of(EventType::Connect);
-    assert_eq!(rates.series(Timestamp(1_000_096 * 1_000_000_000)).iter().max(), Some(&1));
+    assert_eq!(
+        rates
+            .series(Timestamp(1_000_096 * 1_000_000_000))
+            .iter()
+            .max(),
+        Some(&1)
+    );
     assert!(!desk.app.ticks());
 }
 
@@ -57,7 +63,12 @@ fn it_is_held_sped_up_and_gone_about_in() {
     assert!(held(asked(&mut desk)) && desk.app.paused().is_none());
     desk.keys("P");
     assert!(!held(asked(&mut desk)));
-    for (keys, speed) in [(">", 2_000), (">", 4_000), ("<", 2_000), (":speed 0.5x\n", 500)] {
+    for (keys, speed) in [
+        (">", 2_000),
+        (">", 4_000),
+        ("<", 2_000),
+        (":speed 0.5x\n", 500),
+    ] {
         desk.keys(keys);
         let Some(Job::Play(playing)) = asked(&mut desk) else {
             panic!("{keys}");

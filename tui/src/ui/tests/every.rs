@@ -157,7 +157,10 @@ fn drawn(name: (&str, Of, &str), size: (u16, u16)) -> String {
             continue;
         }
         let names = THEMES.iter().map(|theme| theme.name);
-        let all: Vec<String> = names.zip(&styles).map(|(n, s)| format!("{n}: {s}")).collect();
+        let all: Vec<String> = names
+            .zip(&styles)
+            .map(|(n, s)| format!("{n}: {s}"))
+            .collect();
         let next = letters.get(known.len()).copied().unwrap_or('?');
         let letter = *known.entry(all.join(", ")).or_insert_with(|| {
             let _ = writeln!(legend, "{next}  {}", all.join(", "));
@@ -166,7 +169,11 @@ fn drawn(name: (&str, Of, &str), size: (u16, u16)) -> String {
         cell.set_char(letter);
     }
     let map = lines(&map, |cell| cell.symbol().to_owned());
-    format!("{}\n---\n{}\n---\n{legend}", said.join("\n"), map.join("\n"))
+    format!(
+        "{}\n---\n{}\n---\n{legend}",
+        said.join("\n"),
+        map.join("\n")
+    )
 }
 
 #[test]
@@ -183,7 +190,15 @@ fn every_view_at_every_size_in_every_theme() {
 #[test]
 fn no_view_minds_any_size() {
     for scene in SCENES {
-        for size in [(1, 1), (20, 5), (79, 24), (80, 10), (81, 11), (132, 25), (255, 70)] {
+        for size in [
+            (1, 1),
+            (20, 5),
+            (79, 24),
+            (80, 10),
+            (81, 11),
+            (132, 25),
+            (255, 70),
+        ] {
             let _ = self::scene(scene, size, &THEMES[0]);
         }
     }

@@ -138,6 +138,10 @@ fn a_filter_hides_rows_of_each_list() {
         keys(&mut app, &format!("{keys_}/{filter}\n"));
         let text = screen(&mut app, 80, 24).backend().to_string();
         assert!(text.contains(&format!(" {shown}")), "{filter}: {text}");
-        assert_eq!(text.contains("pass the filter"), shown.starts_with('0'), "{text}");
+        assert_eq!(
+            text.contains("pass the filter"),
+            shown.starts_with('0'),
+            "{text}"
+        );
     }
 }
