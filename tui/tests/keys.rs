@@ -181,8 +181,8 @@ fn every_key_does_what_the_table_says() {
         ("V", Gone("clipboard")),
         ("Y", Is("clipboard: {\"t\":\"ev\"")),
         // Layout and help.
-        ("w", Is("CONTAINER")),
-        ("w", Gone("CONTAINER")),
+        ("w", Is("NAMESPACE")),
+        ("w", Gone("NAMESPACE")),
         ("?", Is("Moving")),
         ("j", Gone("Moving")),
         ("?", Gone("Help (")),
