@@ -57,6 +57,7 @@ const NOTCH: isize = 3;
 
 /// What the screen is to be like.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Settings {
     /// Where the events come from, in a word.
     pub(crate) source: String,

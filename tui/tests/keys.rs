@@ -20,9 +20,14 @@ const PAGE_DOWN: &str = "\x1b[6~";
 const BACK_TAB: &str = "\x1b[Z";
 const ESC: &str = "\x1b";
 
-fn ctrl(c: char) -> String {
-    char::from(c as u8 & 0x1f).to_string()
-}
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const CTRL_L: &str = "\x0c";
+const CTRL_N: &str = "\x0e";
+const CTRL_P: &str = "\x10";
+const CTRL_S: &str = "\x13";
+const CTRL_U: &str = "\x15";
+const CTRL_SPACE: &str = "\0";
 
 /// A hundred connects, a second between each two, to the ports from 1000 on: every tenth is refused.
 /// Those of one pod in each of two namespaces, and one other in turn.
@@ -72,128 +77,128 @@ enum Then {
 
 use Then::{Gone, Is, On};
 
+/// Keys one after the other, and what each leads to.
+const STEPS: &[(&str, Then)] = &[
+    // Moving: 19 rows are on the screen.
+    ("k", On(1099)),
+    (UP, On(1098)),
+    ("j", On(1099)),
+    ("gg", On(1000)),
+    (DOWN, On(1001)),
+    (HOME, On(1000)),
+    (CTRL_D, On(1009)),
+    (CTRL_U, On(1000)),
+    (PAGE_DOWN, On(1019)),
+    (PAGE_UP, On(1000)),
+    ("G", Is("FOLLOW")),
+    ("gg", Gone("FOLLOW")),
+    (END, Is("FOLLOW")),
+    // Sorting.
+    ("l", Is("sort POD")),
+    (RIGHT, Is("sort T↑")),
+    ("h", Is("sort POD")),
+    (LEFT, Gone("sort POD")),
+    ("i", Is("sort TIME↓")),
+    ("G", Is("FOLLOW")),
+    // The filter, its history, its completion, its errors.
+    ("/", Is("Enter ok")),
+    ("dport:1007x", Is("^ `1007x` is")),
+    ("\x7f\r", Is("filter dport:1007")),
+    (ESC, Is("no filter")),
+    ("/", Is("Enter ok")),
+    (UP, Is("/ dport:1007")),
+    (DOWN, Gone("/ dport:1007")),
+    (CTRL_P, Is("/ dport:1007")),
+    (CTRL_N, Gone("/ dport:1007")),
+    ("reason:ref\t", Is("/ reason:refused")),
+    ("\r", Is("10/100")),
+    (ESC, Is("100/100")),
+    ("/comm:\t", Is("comm:cartd")),
+    ("\t", Is("comm:crond")),
+    (BACK_TAB, Is("comm:cartd")),
+    (ESC, Is("no filter")),
+    // Pickers.
+    ("n", Is("namespaces (2 of 2)")),
+    (DOWN, Is("> ops")),
+    (UP, Is("> shop")),
+    ("op", Is("> ops")),
+    ("\r", Is("ns ops")),
+    ("0", Is("ns all")),
+    ("p", Is("pods (3 of 3)")),
+    ("webx", Is("nothing fits")),
+    ("\x7f\r", Is("ns shop  pod web-1")),
+    (ESC, Is("ns all")),
+    // Commands.
+    (":the\t", Is(": theme")),
+    (" \t\t\r", Gone("Enter ok")),
+    (":fly\r", Is("no command `fly`")),
+    (ESC, Gone("no command `fly`")),
+    (":sort dport\r", Is("sort DPORT")),
+    ("G", Is("FOLLOW")),
+    // Types.
+    ("t", Is("u unknown")),
+    ("z", Gone("u unknown")),
+    ("tc", Is("no events pass")),
+    ("tc", Gone("no events pass")),
+    ("ta", Is("hidden")),
+    ("ta", Gone("hidden")),
+    ("tx", Is("hidden")),
+    ("tx", Gone("hidden")),
+    ("tu", Is("hidden")),
+    ("tu", Gone("hidden")),
+    // Views.
+    ("2", Is("STATE")),
+    ("3", Is("WORKLOAD")),
+    ("4", Is("MINUTE")),
+    ("5", Is("PROBLEM")),
+    ("6", Is("KERNEL")),
+    ("1", Is("DADDR")),
+    ("\t", Is("STATE")),
+    ("1", Gone("STATE")),
+    // Into a row and back.
+    ("gg\r", Is("Timeline")),
+    (ESC, Gone("Timeline")),
+    ("3gg\r", Is("in pod ")),
+    ("gg\r", Is("Timeline")),
+    (ESC, Gone("Timeline")),
+    (ESC, Gone("in pod ")),
+    // Marks.
+    ("1gg ", Is("1 marked")),
+    ("jjv", Is("3 marked")),
+    ("V", Gone("marked")),
+    (" j", Is("1 marked")),
+    (CTRL_SPACE, Is("2 marked")),
+    (ESC, Gone("marked")),
+    // Files and the clipboard.
+    ("s", Is("100 rows as ndjson to tcpscope-events-")),
+    ("\t", Is("rows as json to")),
+    (ESC, Gone("rows as")),
+    (CTRL_S, Is("100 rows as ndjson to")),
+    (ESC, Gone("rows as")),
+    ("y", Is("sent to the terminal's clipboard: ")),
+    ("V", Gone("clipboard")),
+    ("Y", Is("clipboard: {\"t\":\"ev\"")),
+    // Layout and help.
+    ("w", Is("NAMESPACE")),
+    ("w", Gone("NAMESPACE")),
+    ("?", Is("Moving")),
+    ("j", Gone("Moving")),
+    ("?", Gone("Help (")),
+    ("P", Is("PAUSED")),
+    ("P", Gone("PAUSED")),
+    (">", Is("played at max")),
+    ("<", Is("played at 64x")),
+    ("[", Is("FOLLOW")),
+    ("]", Is("FOLLOW")),
+];
+
 #[test]
 fn every_key_does_what_the_table_says() {
     let file = recording();
     let mut terminal = replay(&file, "max");
     terminal.wait_for("FOLLOW");
     terminal.wait_for(" 1099");
-    let (c_d, c_u, c_n, c_p, c_s) = (ctrl('d'), ctrl('u'), ctrl('n'), ctrl('p'), ctrl('s'));
-    let c_space = "\0";
-    let steps: &[(&str, Then)] = &[
-        // Moving: 19 rows are on the screen.
-        ("k", On(1099)),
-        (UP, On(1098)),
-        ("j", On(1099)),
-        ("gg", On(1000)),
-        (DOWN, On(1001)),
-        (HOME, On(1000)),
-        (&c_d, On(1009)),
-        (&c_u, On(1000)),
-        (PAGE_DOWN, On(1019)),
-        (PAGE_UP, On(1000)),
-        ("G", Is("FOLLOW")),
-        ("gg", Gone("FOLLOW")),
-        (END, Is("FOLLOW")),
-        // Sorting.
-        ("l", Is("sort POD")),
-        (RIGHT, Is("sort T↑")),
-        ("h", Is("sort POD")),
-        (LEFT, Gone("sort POD")),
-        ("i", Is("sort TIME↓")),
-        ("G", Is("FOLLOW")),
-        // The filter, its history, its completion, its errors.
-        ("/", Is("Enter ok")),
-        ("dport:1007x", Is("^ `1007x` is")),
-        ("\x7f\r", Is("filter dport:1007")),
-        (ESC, Is("no filter")),
-        ("/", Is("Enter ok")),
-        (UP, Is("/ dport:1007")),
-        (DOWN, Gone("/ dport:1007")),
-        (&c_p, Is("/ dport:1007")),
-        (&c_n, Gone("/ dport:1007")),
-        ("reason:ref\t", Is("/ reason:refused")),
-        ("\r", Is("10/100")),
-        (ESC, Is("100/100")),
-        ("/comm:\t", Is("comm:cartd")),
-        ("\t", Is("comm:crond")),
-        (BACK_TAB, Is("comm:cartd")),
-        (ESC, Is("no filter")),
-        // Pickers.
-        ("n", Is("namespaces (2 of 2)")),
-        (DOWN, Is("> ops")),
-        (UP, Is("> shop")),
-        ("op", Is("> ops")),
-        ("\r", Is("ns ops")),
-        ("0", Is("ns all")),
-        ("p", Is("pods (3 of 3)")),
-        ("webx", Is("nothing fits")),
-        ("\x7f\r", Is("ns shop  pod web-1")),
-        (ESC, Is("ns all")),
-        // Commands.
-        (":the\t", Is(": theme")),
-        (" \t\t\r", Gone("Enter ok")),
-        (":fly\r", Is("no command `fly`")),
-        (ESC, Gone("no command `fly`")),
-        (":sort dport\r", Is("sort DPORT")),
-        ("G", Is("FOLLOW")),
-        // Types.
-        ("t", Is("u unknown")),
-        ("z", Gone("u unknown")),
-        ("tc", Is("no events pass")),
-        ("tc", Gone("no events pass")),
-        ("ta", Is("hidden")),
-        ("ta", Gone("hidden")),
-        ("tx", Is("hidden")),
-        ("tx", Gone("hidden")),
-        ("tu", Is("hidden")),
-        ("tu", Gone("hidden")),
-        // Views.
-        ("2", Is("STATE")),
-        ("3", Is("WORKLOAD")),
-        ("4", Is("MINUTE")),
-        ("5", Is("PROBLEM")),
-        ("6", Is("KERNEL")),
-        ("1", Is("DADDR")),
-        ("\t", Is("STATE")),
-        ("1", Gone("STATE")),
-        // Into a row and back.
-        ("gg\r", Is("Timeline")),
-        (ESC, Gone("Timeline")),
-        ("3gg\r", Is("in pod ")),
-        ("gg\r", Is("Timeline")),
-        (ESC, Gone("Timeline")),
-        (ESC, Gone("in pod ")),
-        // Marks.
-        ("1gg ", Is("1 marked")),
-        ("jjv", Is("3 marked")),
-        ("V", Gone("marked")),
-        (" j", Is("1 marked")),
-        (c_space, Is("2 marked")),
-        (ESC, Gone("marked")),
-        // Files and the clipboard.
-        ("s", Is("100 rows as ndjson to tcpscope-events-")),
-        ("\t", Is("rows as json to")),
-        (ESC, Gone("rows as")),
-        (&c_s, Is("100 rows as ndjson to")),
-        (ESC, Gone("rows as")),
-        ("y", Is("sent to the terminal's clipboard: ")),
-        ("V", Gone("clipboard")),
-        ("Y", Is("clipboard: {\"t\":\"ev\"")),
-        // Layout and help.
-        ("w", Is("NAMESPACE")),
-        ("w", Gone("NAMESPACE")),
-        ("?", Is("Moving")),
-        ("j", Gone("Moving")),
-        ("?", Gone("Help (")),
-        ("P", Is("PAUSED")),
-        ("P", Gone("PAUSED")),
-        (">", Is("played at max")),
-        ("<", Is("played at 64x")),
-        ("[", Is("FOLLOW")),
-        ("]", Is("FOLLOW")),
-    ];
-    for (at, (keys, then)) in steps.iter().enumerate() {
+    for (at, (keys, then)) in STEPS.iter().enumerate() {
         terminal.keys(keys);
         let what = format!("effect of step {at}, {keys:?}");
         match then {
@@ -204,14 +209,14 @@ fn every_key_does_what_the_table_says() {
             }
             Is(text) => terminal.wait(&format!("{what}: {text}"), |t| t.text().contains(text)),
             Gone(text) => {
-                terminal.wait(&format!("{what}: no {text}"), |t| !t.text().contains(text))
+                terminal.wait(&format!("{what}: no {text}"), |t| !t.text().contains(text));
             }
         }
     }
     let frames = terminal.wrote("no filter");
-    terminal.keys(&ctrl('l'));
+    terminal.keys(CTRL_L);
     terminal.wait("frame", |t| t.wrote("no filter") > frames);
-    terminal.keys(&ctrl('c'));
+    terminal.keys(CTRL_C);
     assert_eq!(terminal.end().exit_code(), 0);
 }
 

@@ -61,7 +61,7 @@ impl App {
                 self.export(name, format).map_err(within)?;
             }
             Does::Record => self.record(argument).map_err(wrong)?,
-            Does::Context => self.to_context(argument).map_err(wrong)?,
+            Does::Context => self.change_context(argument).map_err(wrong)?,
             Does::Seek => self.type_seek(argument).map_err(wrong)?,
             Does::Speed => self.type_speed(argument).map_err(wrong)?,
             Does::Theme => {
@@ -101,7 +101,7 @@ impl App {
     }
 
     /// Watches the cluster of another context.
-    fn to_context(&mut self, name: &str) -> Result<(), String> {
+    fn change_context(&mut self, name: &str) -> Result<(), String> {
         if self.contexts.is_empty() {
             return Err("contexts are of clusters: see `tcpscope -k`".to_owned());
         }

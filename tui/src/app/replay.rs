@@ -73,7 +73,9 @@ impl App {
                         .filter(happened)
                         .map(|event| event.ts)
                         .max();
-                    last.into_iter().for_each(|ts| replay.reach(ts));
+                    if let Some(ts) = last {
+                        replay.reach(ts);
+                    }
                     self.store
                         .apply(Update::Batch(batch), replay.at.unwrap_or(self.now));
                 }

@@ -123,10 +123,10 @@ fn state(app: &App) -> Vec<(String, Style)> {
                 };
                 let n = 1 + of.count();
                 if n == many.len() {
-                    nodes = " nodes".to_owned();
+                    nodes.replace_range(.., " nodes");
                 }
-                let nodes = std::mem::take(&mut nodes);
                 part(format!("{}{nodes} {word}", grouped(n as u64)), style);
+                nodes.clear();
             }
         }
     }
@@ -249,6 +249,12 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
     }
     let start = super::right(buffer, line, &parts);
 
+    asked(buffer, line, start, app);
+}
+
+/// What the rows are a part of, and which pass, up to a cell.
+fn asked(buffer: &mut Buffer, line: Rect, start: u16, app: &App) {
+    let theme = app.theme();
     let mut line = line;
     if let Some(scope) = &app.sieve().scope {
         let label = format!("in {}", text::clean(&scope.label));
