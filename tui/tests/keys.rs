@@ -272,14 +272,6 @@ fn a_storm_of_sizes_leaves_a_whole_screen() {
 }
 
 #[test]
-fn a_window_that_is_closed_ends_it() {
-    let file = recording();
-    let mut terminal = replay(&file, "max");
-    terminal.wait_for(" 1099 ");
-    assert_eq!(terminal.close().exit_code(), 129);
-}
-
-#[test]
 fn the_mouse_selects_scrolls_and_sorts() {
     let file = recording();
     let mut terminal = replay(&file, "max");
