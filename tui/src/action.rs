@@ -204,6 +204,9 @@ pub(crate) enum Action {
     Done(Done),
     /// The source has nothing more to say.
     Over,
+    /// What comes now is from another source of that name, and the namespace that is looked at there,
+    /// if it is another one.
+    Switch(String, Option<String>),
     /// A second has passed.
     Second,
     /// There is time for what was put off.

@@ -65,10 +65,6 @@ pub(crate) struct Settings {
     pub(crate) replay: Option<Playing>,
     /// All of it is recorded.
     pub(crate) recorded: bool,
-    /// The source was asked for some namespaces only.
-    pub(crate) scoped: bool,
-    /// The contexts of the kubeconfig, if the source is a cluster.
-    pub(crate) contexts: Vec<String>,
     /// The events are those of this host, and its processes can be looked up.
     pub(crate) local: bool,
     /// The filter to begin with.
@@ -105,6 +101,8 @@ pub(crate) struct Custom {
     pub(crate) history_file: Option<PathBuf>,
     /// Where the configuration is, or would be.
     pub(crate) file: Option<PathBuf>,
+    /// The contexts of the kubeconfig, where the source is one of its clusters.
+    pub(crate) contexts: Vec<String>,
 }
 
 /// What passes: the filter, and the types that are shown.
@@ -169,10 +167,6 @@ pub(crate) struct App {
     over: bool,
     replay: Option<Replay>,
     recorded: bool,
-    scoped: bool,
-    contexts: Vec<String>,
-    limits: Limits,
-    thresholds: Thresholds,
     /// Some event was of a pod or a container.
     workloads: bool,
     size: Size,
@@ -222,10 +216,6 @@ impl App {
             over: false,
             replay: settings.replay.map(Replay::new),
             recorded: settings.recorded,
-            scoped: settings.scoped,
-            contexts: settings.contexts,
-            limits: settings.limits,
-            thresholds: settings.thresholds,
             workloads: false,
             size,
             now,
@@ -280,11 +270,13 @@ impl App {
                 self.apply(update);
             }
             Action::Over => self.over = true,
+            Action::Switch(source, namespace) => self.begin_anew(source, namespace.as_deref()),
+            Action::Done(Done::Switched(Err(why))) => self.message = Some(Message::bad(why)),
             Action::Done(Done::Exported(outcome)) => self.exported(outcome),
             Action::Done(Done::LookedUp(wanted, found)) => self.looked_up(wanted, found),
             Action::Done(Done::Saved(what, result)) => self.saved(what, result),
-            Action::Done(Done::Again(watching)) => self.watch(watching),
-            Action::Second | Action::CatchUp => {}
+            // A switch that succeeds has become an action of its own.
+            Action::Done(Done::Switched(Ok(_))) | Action::Second | Action::CatchUp => {}
         }
         Effect::Draw
     }

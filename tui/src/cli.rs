@@ -231,6 +231,9 @@ pub(crate) struct View {
     /// Leave the mouse to the terminal
     #[arg(long, help_heading = "Output")]
     pub(crate) no_mouse: bool,
+    /// The namespace of the kubeconfig's context, where none was named
+    #[arg(skip)]
+    pub(crate) context_namespace: Option<String>,
 }
 
 /// The names that `--theme` takes.
@@ -424,16 +427,19 @@ impl View {
     /// Leaves the namespace to whoever has one to offer, if none was asked for.
     pub(crate) fn default_namespace(&mut self, namespace: &str) {
         if self.namespace.is_empty() && !self.all_namespaces {
-            self.namespace.push(namespace.to_owned());
+            self.context_namespace = Some(namespace.to_owned());
         }
     }
 
-    /// The part of the filter that says which nodes and which workloads.
+    /// The part of the filter that says which nodes and which workloads: what agents are asked for.
+    /// On a screen that is all namespaces, unless some are named: whoever looks may want others.
     ///
     /// # Errors
     /// As [`View::filter`].
-    pub(crate) fn scope(&self) -> Result<Filter, clap::Error> {
+    pub(crate) fn scope(&self, format: Format) -> Result<Filter, clap::Error> {
+        let context_namespace = self.context_namespace.clone();
         let scope = Self {
+            context_namespace: context_namespace.filter(|_| format != Format::Tui),
             namespace: self.namespace.clone(),
             pod: self.pod.clone(),
             container: self.container.clone(),
@@ -467,6 +473,7 @@ impl View {
             color,
             theme,
             no_mouse,
+            context_namespace,
         } = after;
         self.namespace.extend(namespace);
         self.all_namespaces |= all_namespaces;
@@ -487,6 +494,7 @@ impl View {
         self.color = color.or(self.color);
         self.theme = theme.or(self.theme);
         self.no_mouse |= no_mouse;
+        self.context_namespace = context_namespace.or(self.context_namespace);
         self
     }
 
@@ -519,7 +527,9 @@ impl View {
         let wrong = |option: &str, error: FilterError| {
             usage(format_args!("invalid value for --{option}: {error}"))
         };
+        let context: Vec<String> = self.context_namespace.iter().cloned().collect();
         let terms = [
+            ("namespace", &context),
             ("namespace", &self.namespace),
             ("pod", &self.pod),
             ("container", &self.container),

@@ -27,14 +27,14 @@ pub(crate) enum Does {
     Export,
     /// Writes what comes from now on to a file.
     Record,
-    /// Watches another cluster.
-    Context,
     /// Plays a recording from somewhere else.
     Seek,
     /// Plays a recording at another speed.
     Speed,
     /// Sets the theme.
     Theme,
+    /// Goes to another cluster of the kubeconfig.
+    Context,
     /// Shows the help.
     Help,
     /// Ends the program.
@@ -51,12 +51,12 @@ pub(crate) const COMMANDS: [Command; 14] = [
     command("ns", Does::Term(Key::Namespace), "NAME: only this namespace"),
     command("pod", Does::Term(Key::Pod), "NAME: only this pod"),
     command("node", Does::Term(Key::Node), "NAME: only this node"),
-    command("context", Does::Context, "NAME: another cluster (-k)"),
     command("filter", Does::Filter, "EXPR, or a preset's name"),
     command("sort", Does::Sort, "COLUMN; again, the other way"),
     command("cols", Does::Columns, "LIST, or default, or save"),
     command("export", Does::Export, "FORMAT FILE: write rows"),
     command("record", Does::Record, "FILE: keep what comes now"),
+    command("context", Does::Context, "NAME: watch this cluster"),
     command("seek", Does::Seek, "recording: +30s, -5m, 15:04"),
     command("speed", Does::Speed, "recording: 4x, 0.5x, max"),
     command("theme", Does::Theme, "NAME: other colours"),
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!((command.name, argument), ("ns", "shop"));
         assert_eq!(
             parse("nx shop").unwrap_err(),
-            "no command `nx`: ns pod node context filter sort cols export record seek speed theme help q"
+            "no command `nx`: ns pod node filter sort cols export record context seek speed theme help q"
         );
         assert!(parse("").unwrap_err().starts_with("name a command: ns pod"));
     }

@@ -11,7 +11,7 @@ use collector::kube::{access, discover};
 use crate::cli::{Access, K8sCommand, Listen};
 use crate::manual::print;
 
-/// How long `--wait` waits.
+/// How long `deploy --wait` waits for the agents, and `undeploy` until they are gone.
 const WITHIN: Duration = Duration::from_secs(120);
 /// For which server objects are printed if there is none to ask: any that is supported upstream.
 const MINOR: u32 = 33;
@@ -51,7 +51,7 @@ pub(crate) async fn run(command: K8sCommand) -> anyhow::Result<ExitCode> {
         K8sCommand::Undeploy { access } => {
             let cluster = access::Access::open(&access.options()).await?;
             let objects = Objects::new(&plain(&access))?;
-            deploy::delete(&cluster.client, &objects, say).await?;
+            deploy::delete(&cluster.client, &objects, WITHIN, say).await?;
             Ok(ExitCode::SUCCESS)
         }
         K8sCommand::Status { access } => status(&access).await,
@@ -74,7 +74,7 @@ async fn put(mut options: Options, access: &Access, wait: bool) -> anyhow::Resul
     let objects = Objects::new(&options)?;
     deploy::apply(&cluster.client, &objects, say).await?;
     if wait {
-        let ready = deploy::wait(&cluster.client, &options.namespace, WITHIN).await?;
+        let ready = deploy::wait(&cluster.client, &options.namespace, WITHIN, say).await?;
         say(&format!("{ready} agents are ready"));
     }
     Ok(ExitCode::SUCCESS)

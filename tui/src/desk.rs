@@ -38,8 +38,6 @@ impl Desk {
             source: "bench".into(),
             replay: None,
             recorded: false,
-            scoped: false,
-            contexts: Vec::new(),
             local: false,
             filter: Filter::all(),
             theme: &THEMES[0],

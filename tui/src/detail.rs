@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use collector::format::{bytes, count, duration};
 use collector::identity::process::Living;
-use collector::model::{ConnState, Connection, Event, EventType, Figures, Gap, Timestamp};
+use collector::model::{
+    ConnState, Connection, Event, EventType, Figures, Gap, Peer, PeerKind, Timestamp,
+};
 use jiff::tz::TimeZone;
 
 use crate::words;
@@ -116,6 +118,7 @@ pub(crate) fn lines(facts: &Facts) -> Vec<Line> {
             if let Some(connection) = other.connection {
                 page.entry("state", Some(state(connection, facts.now)));
             }
+            page.entry("through", service(facts.end.event));
             end(&mut page, other.event, None);
             figures(&mut page, &other.event.figures);
         }
@@ -338,6 +341,19 @@ fn still_there(page: &mut Page, living: &Living) {
     );
 }
 
+/// The Service that it connected to, which has put another address in place of its own.
+fn service(event: &Event) -> Option<String> {
+    let peer = event.peer.as_ref()?;
+    (peer.kind == PeerKind::Service).then(|| named(peer))
+}
+
+/// `service shop/cart`.
+fn named(peer: &Peer) -> String {
+    let namespace = peer.namespace.as_deref();
+    let namespace = namespace.map_or(String::new(), |ns| format!("{ns}/"));
+    format!("{} {namespace}{}", peer.kind.word(), peer.name)
+}
+
 /// The other end, as far as this one knows it.
 fn other_end(page: &mut Page, event: &Event) {
     let remote = event.remote;
@@ -345,14 +361,7 @@ fn other_end(page: &mut Page, event: &Event) {
         "address",
         Some(std::net::SocketAddr::new(remote.addr, remote.port)),
     );
-    let peer = event.peer.as_ref().map(|peer| {
-        let namespace = peer
-            .namespace
-            .as_deref()
-            .map_or(String::new(), |ns| format!("{ns}/"));
-        format!("{} {namespace}{}", peer.kind.word(), peer.name)
-    });
-    page.entry("is", peer);
+    page.entry("is", event.peer.as_deref().map(named));
     let text = "its socket was not seen on any node here";
     page.looking(Look::Faint, "socket", text);
 }

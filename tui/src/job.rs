@@ -8,6 +8,7 @@ use collector::model::{Hello, Timestamp};
 use collector::source::replay::Playing;
 
 use crate::app::Wanted;
+use crate::contexts::Switched;
 use crate::export::{Export, Outcome};
 
 /// Something to be done.
@@ -27,38 +28,18 @@ pub(crate) enum Job {
         view: &'static str,
         columns: Vec<String>,
     },
+    /// Watch the cluster of that context from now on.
+    Switch(String),
     /// Write all that comes from now on to a file, which begins with these greetings.
     Record { path: PathBuf, hellos: Vec<Hello> },
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
     /// Play the recording in this way.
     Play(Playing),
-    /// Begin anew with another source.
-    Again(Again),
+    /// Play the recording from that moment on.
+    Seek(Timestamp),
     /// Look a process up. On another thread: `/proc` may let one wait.
     LookUp(Wanted),
-}
-
-/// What is to be watched instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// The recording, from that moment on.
-    From(Timestamp),
-    /// The cluster of this context.
-    Context(String),
-    /// All namespaces of the cluster.
-    AllNamespaces,
-}
-
-/// What is watched now.
-#[derive(Debug)]
-pub(crate) struct Watching {
-    /// What it is called.
-    pub(crate) source: String,
-    /// The namespace to begin with, where there is one that was not asked for.
-    pub(crate) namespace: Option<String>,
-    /// Only some namespaces are asked for.
-    pub(crate) scoped: bool,
 }
 
 /// What is saved.
@@ -78,6 +59,6 @@ pub(crate) enum Done {
     LookedUp(Wanted, Option<Living>),
     /// Something was saved in that file, or was not for that reason.
     Saved(Saved, Result<String, String>),
-    /// Something else is watched, or is not for that reason.
-    Again(Result<Watching, String>),
+    /// The cluster of another context can be watched, or can't for that reason.
+    Switched(Result<Box<Switched>, String>),
 }

@@ -13,6 +13,7 @@ mod columns;
 mod commands;
 mod complete;
 mod config;
+mod contexts;
 mod deploy;
 pub mod desk;
 mod detail;
@@ -49,7 +50,9 @@ use std::process::ExitCode;
 use cli::{Files, Format, Job};
 use collector::source::Stop;
 use config::Config;
-use sources::Watched;
+use contexts::Contexts;
+use run::Elsewhere;
+use sources::Player;
 
 /// The program, from the command line to the exit code.
 #[must_use]
@@ -80,21 +83,30 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         Job::Man => return manual::page(),
         Job::Watch(source, view) => (source, view),
     };
+    let mut view = view;
+    let contexts = Contexts::of(&source, &view);
+    let access = sources::open(&source, &mut view).await?;
+    let access = access.as_ref();
+    let filter = view.filter().unwrap_or_else(|error| error.exit());
+    let format = view.format(std::io::stdout().is_terminal());
     let stop = Stop::default();
-    let mut watched = Watched::open(source, *view, stop.clone()).await?;
-    let filter = watched.view().filter();
-    let filter = filter.unwrap_or_else(|error| error.exit());
-    let format = watched.view().format(std::io::stdout().is_terminal());
+    let player = Player::of(&source, format);
+    let player = player.as_ref();
     let (code, recorded) = if format == Format::Tui {
         let config = Config::load(files.config.as_deref())?;
-        let settings = settings::settings(&watched, filter, config);
+        let settings = settings::settings(&source, &view, player, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = watched.start(format)?;
-        (run::run(updates, watched, &stop, settings).await?, recorded)
+        let (updates, recorded) = sources::start(&source, access, &view, format, player, &stop)?;
+        let elsewhere = Elsewhere {
+            contexts,
+            player: player.cloned(),
+        };
+        let code = run::run(updates, stop, settings, elsewhere).await?;
+        (code, recorded)
     } else {
-        let options = headless::Options::new(watched.source(), watched.view(), format, filter);
+        let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = watched.start(format)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, player, &stop)?;
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {

@@ -10,6 +10,7 @@ use collector::model::Timestamp;
 use collector::record::Recording;
 use collector::source::{Stop, Updates};
 use crossterm::event::EventStream;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{consume_budget, spawn_blocking};
@@ -19,11 +20,12 @@ use tokio_stream::StreamExt;
 use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
 use crate::config;
-use crate::job::{Again, Done, Job, Saved};
+use crate::contexts::{Contexts, Switched};
+use crate::job::{Done, Job, Saved};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
 use crate::signals::{Caught, HUNG_UP, Signals};
-use crate::sources::Watched;
+use crate::sources::Player;
 use crate::term::{self, Term};
 
 /// How long the shell has to stop us when it was asked to. It does not where there is none.
@@ -35,22 +37,30 @@ const STOPPED: Duration = Duration::from_millis(200);
 /// If the source fails before it began, or the terminal cannot be used.
 pub(crate) async fn run(
     updates: Updates,
-    watched: Watched,
-    stop: &Stop,
+    stop: Stop,
     settings: Settings,
+    elsewhere: Elsewhere,
 ) -> anyhow::Result<ExitCode> {
-    match show(updates, watched, stop, settings).await {
+    match show(updates, stop, settings, elsewhere).await {
         // The signal that says so may come after a frame that nobody takes.
         Err(error) if term::is_gone(&error) => Ok(ExitCode::from(HUNG_UP)),
         ended => ended,
     }
 }
 
+/// What else can be watched while the screen is up.
+pub(crate) struct Elsewhere {
+    /// Other clusters, if the source is one.
+    pub(crate) contexts: Option<Contexts>,
+    /// Other parts of the recording, if the source is one.
+    pub(crate) player: Option<Player>,
+}
+
 async fn show(
     mut updates: Updates,
-    watched: Watched,
-    stop: &Stop,
+    mut stop: Stop,
     settings: Settings,
+    elsewhere: Elsewhere,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let woken = signal(SignalKind::from_raw(libc::SIGCONT));
@@ -67,8 +77,8 @@ async fn show(
         suspended: None,
         tell,
         recording: None,
-        watched,
-        again: None,
+        elsewhere,
+        switched: None,
     };
     let mut input = EventStream::new();
     let mut second = interval(Duration::from_secs(1));
@@ -117,16 +127,13 @@ async fn show(
         if screen.take(action, cause)? == Effect::Quit {
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(switched) = screen.switched.take() {
+            (updates, stop, over) = (switched.updates, switched.stop, false);
+        }
         if let Some(recording) = screen.recording.take() {
             // That it fails is told among the states of the nodes.
             let (tee, _) = recording.tee(updates, stop.clone())?;
             updates = tee;
-        }
-        if let Some(again) = screen.again.take()
-            && let Some(others) = screen.watch(again).await?
-        {
-            updates = others;
-            over = false;
         }
         // Not a screen that says why it is empty: what is to be done about it is to be read, and
         // done, in the shell.
@@ -147,13 +154,17 @@ struct Screen {
     tell: mpsc::UnboundedSender<Done>,
     /// What comes is to be written to this.
     recording: Option<Recording>,
-    watched: Watched,
-    /// What is to be watched instead.
-    again: Option<Again>,
+    elsewhere: Elsewhere,
+    /// What comes is to come from here.
+    switched: Option<Switched>,
 }
 
 impl Screen {
-    fn take(&mut self, action: Action, cause: Cause) -> anyhow::Result<Effect> {
+    fn take(&mut self, mut action: Action, cause: Cause) -> anyhow::Result<Effect> {
+        if let Action::Done(Done::Switched(Ok(switched))) = action {
+            action = Action::Switch(switched.source.clone(), switched.namespace.clone());
+            self.switched = Some(*switched);
+        }
         let effect = self.app.update(action, Timestamp::now());
         while let Some(job) = self.app.next_job() {
             self.start(job)?;
@@ -209,9 +220,19 @@ impl Screen {
                 let result = result.map_err(|error| error.to_string());
                 let _ = self.tell.send(Done::Saved(Saved::Recording, result));
             }
+            Job::Switch(name) => self.switch(name),
             Job::Copy(text) => self.term.copy(&text)?,
-            Job::Play(playing) => self.watched.play(playing),
-            Job::Again(again) => self.again = Some(again),
+            Job::Play(playing) => {
+                if let Some(player) = &self.elsewhere.player {
+                    player.play(playing);
+                }
+            }
+            Job::Seek(ts) => {
+                if let Some(player) = &self.elsewhere.player {
+                    let sought = player.seek(ts).map(Box::new);
+                    let _ = self.tell.send(Done::Switched(sought));
+                }
+            }
         }
         Ok(())
     }
@@ -227,6 +248,22 @@ impl Screen {
             let written = write(&path).map_err(|error| format!("{error:#}"));
             let result = written.map(|()| path.display().to_string());
             let _ = tell.send(Done::Saved(what, result));
+        });
+    }
+
+    /// Opens another cluster, on another thread: a credential plugin may take its time.
+    fn switch(&self, name: String) {
+        let tell = self.tell.clone();
+        let Some(contexts) = self.elsewhere.contexts.clone() else {
+            let why = "there are no contexts without -k".to_owned();
+            let _ = tell.send(Done::Switched(Err(why)));
+            return;
+        };
+        let runtime = Handle::current();
+        spawn_blocking(move || {
+            let opened = runtime.block_on(contexts.open(name));
+            let opened = opened.map(Box::new).map_err(|error| format!("{error:#}"));
+            let _ = tell.send(Done::Switched(opened));
         });
     }
 
@@ -249,26 +286,6 @@ impl Screen {
         self.term.draw(&self.app)?;
         self.pace.drawn(Instant::now());
         Ok(())
-    }
-
-    /// Watches something else, if that can be.
-    async fn watch(&mut self, again: Again) -> anyhow::Result<Option<Updates>> {
-        // Whoever has the credentials of a cluster may ask for something on the terminal.
-        let asks = matches!(again, Again::Context(_));
-        if asks {
-            term::give_back();
-        }
-        let playing = self.app.replay().map(|replay| replay.playing);
-        let (updates, done) = match self.watched.again(again, playing).await {
-            Ok((updates, watching)) => (Some(updates), Ok(watching)),
-            Err(error) => (None, Err(format!("{error:#}"))),
-        };
-        if asks {
-            self.resume()?;
-        }
-        // At once: what the other source says next is not to be wiped away.
-        let _ = self.take(Action::Done(Done::Again(done)), Cause::Input)?;
-        Ok(updates)
     }
 
     /// Takes the terminal back from the shell.

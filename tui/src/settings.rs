@@ -9,11 +9,12 @@ use jiff::tz::TimeZone;
 
 use crate::action::Tab;
 use crate::app::{Custom, Settings};
-use crate::cli::{self, Format, Source, When};
+use crate::cli::{self, Source, View, When};
 use crate::columns::Choice;
 use crate::config::Config;
+use crate::contexts::Contexts;
 use crate::home;
-use crate::sources::Watched;
+use crate::sources::Player;
 use crate::theme::{MONO, Theme};
 
 /// The settings that a command line asks for.
@@ -21,11 +22,12 @@ use crate::theme::{MONO, Theme};
 /// # Errors
 /// A usage error, if it names a column that there is none of.
 pub(crate) fn settings(
-    watched: &Watched,
+    source: &Source,
+    view: &View,
+    player: Option<&Player>,
     filter: Filter,
     config: Config,
 ) -> Result<Settings, clap::Error> {
-    let (source, view) = (watched.source(), watched.view());
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let wrong = |error| cli::usage(format_args!("invalid value for --columns: {error}"));
     let pods = match source {
@@ -58,18 +60,30 @@ pub(crate) fn settings(
         history: history.map_or(Vec::new(), |text| text.lines().map(str::to_owned).collect()),
         history_file,
         file: config.file,
+        contexts: Contexts::of(source, view).map_or(Vec::new(), |contexts| contexts.names()),
     };
     let named = view.theme.as_deref().and_then(Theme::named);
     Ok(Settings {
         local: matches!(source, Source::Host(_) | Source::Poll),
-        source: watched.name(),
-        replay: matches!(source, Source::Replay(..)).then(|| watched.playing(Format::Tui)),
-        recorded: view.record.is_some(),
-        scoped: watched.is_scoped(),
-        contexts: match source {
-            Source::Cluster(cluster) => access::contexts(&cluster.access.options()),
-            _ => Vec::new(),
+        source: match source {
+            Source::Host(_) => "host".to_owned(),
+            Source::Poll => "poll".to_owned(),
+            Source::Replay(..) => player.map_or(String::new(), Player::name),
+            Source::Demo(_) => "demo".to_owned(),
+            Source::Cluster(cluster) => {
+                let options = cluster.access.options();
+                match options
+                    .context
+                    .clone()
+                    .or_else(|| access::contexts(&options).1)
+                {
+                    Some(context) => format!("cluster {context}"),
+                    None => "cluster".to_owned(),
+                }
+            }
         },
+        replay: player.map(|player| player.playing),
+        recorded: view.record.is_some(),
         filter,
         theme: theme(named.unwrap_or(config.theme), view.color, no_color),
         mouse: config.mouse && !view.no_mouse,

@@ -106,6 +106,7 @@ impl History {
                 Vec::new()
             }
             Update::Batch(batch) => self.batch(batch, now),
+            Update::Note(_) => Vec::new(),
         }
     }
 

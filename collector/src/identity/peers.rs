@@ -10,9 +10,40 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{Endpoint, Peer, PeerKind, Timestamp};
 
+/// What is asked about who has which address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Pods.
+    Pods,
+    /// Services.
+    Services,
+    /// What is behind Services, as far as it is no pod.
+    Endpoints,
+    /// Nodes.
+    Nodes,
+}
+
+impl Source {
+    /// All that is asked.
+    pub const ALL: [Self; 4] = [Self::Pods, Self::Services, Self::Endpoints, Self::Nodes];
+
+    /// The word in a sentence.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pods => "pods",
+            Self::Services => "services",
+            Self::Endpoints => "endpoints",
+            Self::Nodes => "nodes",
+        }
+    }
+}
+
 /// Something with addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
+    /// Who says so.
+    pub source: Source,
     /// Names the object; another one under the same name has another.
     pub uid: Box<str>,
     /// What it is called.
@@ -42,6 +73,7 @@ pub struct Peers {
 /// An address of one holder.
 #[derive(Clone, Debug)]
 struct Held {
+    source: Source,
     uid: Box<str>,
     peer: Arc<Peer>,
     port: Option<u16>,
@@ -74,6 +106,7 @@ impl Peers {
         for (addr, port) in holder.addresses {
             let addr = addr.to_canonical();
             self.by_addr.entry(addr).or_default().push(Held {
+                source: holder.source,
                 uid: holder.uid.clone(),
                 peer: Arc::clone(&peer),
                 port,
@@ -98,10 +131,10 @@ impl Peers {
         }
     }
 
-    /// These are all of a kind: others of it are gone.
-    pub fn replace(&mut self, kind: PeerKind, holders: Vec<Holder>, now: Timestamp) {
+    /// These are all that a source knows: others of it are gone.
+    pub fn replace(&mut self, source: Source, holders: Vec<Holder>, now: Timestamp) {
         for held in self.by_addr.values_mut().flatten() {
-            if held.peer.kind == kind {
+            if held.source == source {
                 held.until.get_or_insert(now);
             }
         }
@@ -162,6 +195,11 @@ mod tests {
 
     fn holder(kind: PeerKind, name: &str, addr: &str, since: i64) -> Holder {
         Holder {
+            source: match kind {
+                PeerKind::Pod => Source::Pods,
+                PeerKind::Service => Source::Services,
+                PeerKind::Node => Source::Nodes,
+            },
             uid: name.into(),
             peer: Peer {
                 kind,
@@ -217,7 +255,7 @@ mod tests {
         let mut peers = Peers::default();
         peers.apply(pod("a", "10.0.0.1", 0));
         peers.apply(holder(PeerKind::Service, "s", "10.96.0.1", 0));
-        peers.replace(PeerKind::Pod, vec![pod("b", "10.0.0.2", 0)], at(10));
+        peers.replace(Source::Pods, vec![pod("b", "10.0.0.2", 0)], at(10));
         assert_eq!(who(&peers, "10.0.0.1", 80, 20), None);
         assert_eq!(who(&peers, "10.0.0.1", 80, 9).as_deref(), Some("a"));
         assert_eq!(who(&peers, "10.96.0.1", 80, 20).as_deref(), Some("s"));

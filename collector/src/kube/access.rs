@@ -17,6 +17,12 @@ pub struct Options {
     pub kubeconfig: Option<PathBuf>,
     /// The context in it; else the current one.
     pub context: Option<String>,
+    /// Whom to act as, instead of as oneself: for those who may impersonate.
+    pub user: Option<String>,
+    /// Of which groups that one is.
+    pub groups: Vec<String>,
+    /// Nobody can be asked for anything: the terminal has become a screen.
+    pub mute: bool,
 }
 
 /// Why there is no way to a cluster.
@@ -34,8 +40,6 @@ pub struct Access {
     pub client: Client,
     /// For streams: fails at once, and whoever holds the stream decides when to try again.
     pub streaming: Client,
-    /// The context's name; `None` where no kubeconfig was read.
-    pub context: Option<String>,
     /// The context's namespace.
     pub namespace: String,
 }
@@ -63,7 +67,9 @@ impl Access {
         let may_ask = |exec: &ExecConfig| exec.interactive_mode != Some(ExecInteractiveMode::Never);
         if config.auth_info.exec.as_ref().is_some_and(may_ask) {
             // Plugins remember what they were told, so that asking once is enough.
-            Client::try_from(config.clone()).map_err(|error| wrong(error.to_string()))?;
+            if !options.mute {
+                Client::try_from(config.clone()).map_err(|error| wrong(error.to_string()))?;
+            }
             if let Some(exec) = &mut config.auth_info.exec {
                 exec.interactive_mode = Some(ExecInteractiveMode::Never);
             }
@@ -76,30 +82,24 @@ impl Access {
         Ok(Self {
             client: client(true)?,
             streaming: client(false)?,
-            context: options.context.clone().or_else(|| current(options)),
             namespace: config.default_namespace.clone(),
         })
     }
 }
 
-/// The names of the contexts, in the order of the kubeconfig; none where it cannot be read.
+/// The names of the contexts there are, and the current one's. None, where there is no kubeconfig
+/// that can be read.
 #[must_use]
-pub fn contexts(options: &Options) -> Vec<String> {
-    let contexts = read(options).map(|kubeconfig| kubeconfig.contexts);
-    let names = contexts.unwrap_or_default().into_iter();
-    names.map(|context| context.name).collect()
-}
-
-/// The name of the current context.
-fn current(options: &Options) -> Option<String> {
-    read(options)?.current_context
-}
-
-fn read(options: &Options) -> Option<Kubeconfig> {
-    match &options.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path).ok(),
-        None => Kubeconfig::read().ok(),
-    }
+pub fn contexts(options: &Options) -> (Vec<String>, Option<String>) {
+    let read = match &options.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let Ok(kubeconfig) = read else {
+        return (Vec::new(), None);
+    };
+    let names = kubeconfig.contexts.into_iter().map(|context| context.name);
+    (names.collect(), kubeconfig.current_context)
 }
 
 /// A client as the pod that this runs in, and the pod's namespace.
@@ -116,6 +116,17 @@ pub fn in_cluster() -> Result<(Client, String), String> {
 }
 
 async fn config(options: &Options) -> Result<Config, String> {
+    let mut config = read(options).await?;
+    if options.user.is_some() {
+        config.auth_info.impersonate.clone_from(&options.user);
+    }
+    if !options.groups.is_empty() {
+        config.auth_info.impersonate_groups = Some(options.groups.clone());
+    }
+    Ok(config)
+}
+
+async fn read(options: &Options) -> Result<Config, String> {
     let context = KubeConfigOptions {
         context: options.context.clone(),
         ..KubeConfigOptions::default()
@@ -152,7 +163,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let options = Options {
             kubeconfig: Some(path),
-            context: None,
+            ..Options::default()
         };
         (dir, options)
     }
@@ -166,6 +177,25 @@ mod tests {
         options.context = Some("c".to_owned());
         let error = Access::open(&options).await.unwrap_err().to_string();
         assert!(error.starts_with("cannot use the kubeconfig /"), "{error}");
+        let names = ["a", "b"].map(str::to_owned).to_vec();
+        assert_eq!(contexts(&options), (names, Some("a".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn somebody_else_can_be_acted_as() {
+        let (_dir, mut options) = kubeconfig("{token: x, as: jane}");
+        options.groups = vec!["viewers".to_owned()];
+        let of = |options: Options| async move {
+            let auth = config(&options).await.unwrap().auth_info;
+            (auth.impersonate, auth.impersonate_groups)
+        };
+        let groups = Some(options.groups.clone());
+        assert_eq!(
+            of(options.clone()).await,
+            (Some("jane".to_owned()), groups.clone())
+        );
+        options.user = Some("joe".to_owned());
+        assert_eq!(of(options).await, (Some("joe".to_owned()), groups));
     }
 
     #[tokio::test]

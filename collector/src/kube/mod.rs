@@ -9,6 +9,7 @@
 pub mod access;
 pub mod deploy;
 pub mod discover;
+mod endpoints;
 pub mod labels;
 pub mod node_pods;
 pub mod peers;

@@ -2,13 +2,16 @@
 //!
 //! Once for a whole cluster, and only with the rights for it: without them addresses stay numbers.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::api::ListParams;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch::{Receiver, Sender, channel};
@@ -16,8 +19,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
+use super::endpoints;
 use super::watch::{Change, watch};
-use crate::identity::peers::{Holder, Peers};
+use crate::identity::peers::{Holder, Peers, Source};
 use crate::model::{Peer, PeerKind, Timestamp};
 
 /// How long the first lists may take before events are shown without them.
@@ -27,51 +31,41 @@ const FIRST_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Followed {
     peers: Arc<Mutex<Peers>>,
-    /// How many kinds are known, or will not be.
-    first: Receiver<usize>,
+    known: Receiver<Known>,
     _watches: JoinSet<()>,
 }
 
-/// Pods, services and nodes.
-const KINDS: usize = 3;
+/// Of each source whether it is known what it says, or why not.
+pub type Known = BTreeMap<Source, Result<(), String>>;
 
 impl Followed {
     /// Begins to follow what is in a cluster.
     #[must_use]
     pub fn start(client: &Client) -> Self {
         let peers: Arc<Mutex<Peers>> = Arc::default();
-        let (done, first) = channel(0);
+        let (tell, known) = channel(Known::new());
+        let following = Following {
+            client: client.clone(),
+            peers: Arc::clone(&peers),
+            tell,
+        };
         let mut watches = JoinSet::new();
-        let kind = PeerKind::Pod;
-        watches.spawn(follow(
-            client.clone(),
-            kind,
-            pod,
-            Arc::clone(&peers),
-            done.clone(),
-        ));
-        let kind = PeerKind::Service;
-        watches.spawn(follow(
-            client.clone(),
-            kind,
-            service,
-            Arc::clone(&peers),
-            done.clone(),
-        ));
-        let kind = PeerKind::Node;
-        watches.spawn(follow(client.clone(), kind, node, Arc::clone(&peers), done));
+        watches.spawn(following.clone().follow(Source::Pods, pod));
+        watches.spawn(following.clone().follow(Source::Services, service));
+        watches.spawn(following.clone().endpoints());
+        watches.spawn(following.follow(Source::Nodes, node));
         Self {
             peers,
-            first,
+            known,
             _watches: watches,
         }
     }
 
-    /// Waits until all kinds are known, or will not be, for a while.
+    /// Waits until all sources are known, or will not be, for a while.
     pub async fn ready(&mut self) {
-        let all = self.first.wait_for(|done| *done >= KINDS);
+        let all = |known: &Known| Source::ALL.iter().all(|source| known.contains_key(source));
         // Without some of them there are fewer names.
-        let _ = timeout(FIRST_WITHIN, all).await;
+        let _ = timeout(FIRST_WITHIN, self.known.wait_for(all)).await;
     }
 
     /// What is known now.
@@ -79,53 +73,81 @@ impl Followed {
     pub fn peers(&self) -> &Mutex<Peers> {
         &self.peers
     }
+
+    /// Which sources are known, as that changes.
+    #[must_use]
+    pub fn known(&self) -> Receiver<Known> {
+        self.known.clone()
+    }
 }
 
-async fn follow<K>(
+#[derive(Clone)]
+struct Following {
     client: Client,
-    kind: PeerKind,
-    read: fn(&K) -> Option<Holder>,
     peers: Arc<Mutex<Peers>>,
-    done: Sender<usize>,
-) where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let mut changes = watch::<K>(Api::all(client), "", "");
-    let mut first = true;
-    while let Some(change) = changes.next().await {
-        let ends_waiting = matches!(change, Change::All(_) | Change::Failed(_));
-        let now = Timestamp::now();
-        {
-            let mut peers = peers.lock().unwrap_or_else(PoisonError::into_inner);
-            match change {
-                Change::All(all) => peers.replace(kind, all.iter().filter_map(read).collect(), now),
-                Change::Applied(one) => {
-                    if let Some(holder) = read(&one) {
-                        peers.apply(holder);
-                    }
-                }
-                Change::Deleted(one) => {
-                    if let Some(uid) = &one.meta().uid {
-                        peers.delete(uid, now);
-                    }
-                    peers.sweep(now);
-                }
-                Change::Failed(why) => tracing::warn!("{}s have no names: {why}", kind.word()),
+    tell: Sender<Known>,
+}
+
+impl Following {
+    /// Slices of endpoints, or whole ones where the API server has no slices: before 1.21.
+    async fn endpoints(self) {
+        let slices: Api<EndpointSlice> = Api::all(self.client.clone());
+        match slices.list(&ListParams::default().limit(1)).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                self.follow(Source::Endpoints, endpoints::whole).await;
             }
+            _ => self.follow(Source::Endpoints, endpoints::slice).await,
         }
-        if ends_waiting && std::mem::take(&mut first) {
-            done.send_modify(|done| *done += 1);
+    }
+
+    async fn follow<K>(self, source: Source, read: fn(&K) -> Option<Holder>)
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let mut changes = watch::<K>(Api::all(self.client), "", "");
+        while let Some(change) = changes.next().await {
+            let now = Timestamp::now();
+            let known = {
+                let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+                match change {
+                    Change::All(all) => {
+                        peers.replace(source, all.iter().filter_map(read).collect(), now);
+                        Ok(())
+                    }
+                    Change::Applied(one) => {
+                        if let Some(holder) = read(&one) {
+                            peers.apply(holder);
+                        }
+                        Ok(())
+                    }
+                    Change::Deleted(one) => {
+                        if let Some(uid) = &one.meta().uid {
+                            peers.delete(uid, now);
+                        }
+                        peers.sweep(now);
+                        Ok(())
+                    }
+                    Change::Failed(why) => Err(why),
+                }
+            };
+            self.tell.send_if_modified(|all| {
+                let is_new = all.get(&source) != Some(&known);
+                all.insert(source, known);
+                is_new
+            });
         }
     }
 }
 
-fn holder(
+/// Something that has these addresses since it was created, under its own name.
+pub(super) fn holder(
     metadata: &ObjectMeta,
-    kind: PeerKind,
+    (source, kind): (Source, PeerKind),
     addresses: Vec<(IpAddr, Option<u16>)>,
 ) -> Option<Holder> {
     let created = metadata.creation_timestamp.as_ref();
     Some(Holder {
+        source,
         uid: metadata.uid.as_deref()?.into(),
         peer: Peer {
             kind,
@@ -169,7 +191,7 @@ fn pod(pod: &Pod) -> Option<Holder> {
         };
         own = own.iter().flat_map(on_ports).collect();
     }
-    let mut holder = holder(&pod.metadata, PeerKind::Pod, own)?;
+    let mut holder = holder(&pod.metadata, (Source::Pods, PeerKind::Pod), own)?;
     if let Some(started) = &status.start_time {
         holder.since = timestamp(started);
     }
@@ -206,7 +228,11 @@ fn service(service: &Service) -> Option<Holder> {
     let mut all = addresses(cluster.chain(ingress).chain(external));
     all.sort_unstable();
     all.dedup();
-    holder(&service.metadata, PeerKind::Service, all)
+    holder(
+        &service.metadata,
+        (Source::Services, PeerKind::Service),
+        all,
+    )
 }
 
 fn node(node: &Node) -> Option<Holder> {
@@ -214,7 +240,7 @@ fn node(node: &Node) -> Option<Holder> {
     let all = all.filter(|address| address.type_.ends_with("IP"));
     holder(
         &node.metadata,
-        PeerKind::Node,
+        (Source::Nodes, PeerKind::Node),
         addresses(all.map(|address| &address.address)),
     )
 }

@@ -186,4 +186,7 @@ pub enum Update {
     State(NodeState),
     /// Events.
     Batch(Batch),
+    /// What a person ought to know of the whole source while events arrive, such as what has no
+    /// names: a sentence, in the place of the one before.
+    Note(Option<String>),
 }

@@ -4,35 +4,83 @@ use std::hash::BuildHasher;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{ConnKey, Connection, Endpoint};
+use super::{ConnKey, Connection, Endpoint, EventType, PeerKind};
 
 /// The clocks of two nodes, and the time an accept queue takes, may put the openings of the two
 /// ends of a connection that far apart.
 const APART_NANOS: u64 = 60_000_000_000;
 
-/// The newest connection between two ends, by a hash of them: eight bytes, not forty.
+/// Connections by their ends, or rather by a hash of them: eight bytes, not forty. Of several the
+/// newest.
 #[derive(Debug, Default)]
-pub(super) struct Ends(FxHashMap<u64, ConnKey>);
+pub(super) struct Ends {
+    /// By both ends.
+    both: FxHashMap<u64, ConnKey>,
+    /// What connected to a Service, by its own end: the other end of the socket that accepts has
+    /// not the Service's address but that of a pod behind it.
+    asked: FxHashMap<u64, ConnKey>,
+    /// What was accepted, by the end of who connected.
+    served: FxHashMap<u64, ConnKey>,
+}
 
 fn hash(local: Endpoint, remote: Endpoint) -> u64 {
     FxBuildHasher.hash_one((local, remote))
 }
 
+fn hash_of_client(client: Endpoint) -> u64 {
+    FxBuildHasher.hash_one(client)
+}
+
+/// Whether it connected to a Service.
+fn asks_service(row: &Connection) -> bool {
+    let peer = row.row.peer.as_ref();
+    let service = peer.is_some_and(|peer| peer.kind == PeerKind::Service);
+    service && row.row.kind == Some(EventType::Connect)
+}
+
+/// Whether it was opened by the other end.
+fn serves(row: &Connection) -> bool {
+    let kind = row.row.kind;
+    matches!(kind, Some(EventType::Accept | EventType::Unknown))
+}
+
 impl Ends {
     pub(super) fn insert(&mut self, row: &Connection, key: ConnKey) {
-        self.0.insert(hash(row.row.local, row.row.remote), key);
+        self.both.insert(hash(row.row.local, row.row.remote), key);
+        if asks_service(row) {
+            self.asked.insert(hash_of_client(row.row.local), key);
+        } else if serves(row) {
+            self.served.insert(hash_of_client(row.row.remote), key);
+        }
     }
 
     pub(super) fn remove(&mut self, row: &Connection, key: ConnKey) {
-        let hash = hash(row.row.local, row.row.remote);
-        if self.0.get(&hash) == Some(&key) {
-            self.0.remove(&hash);
-        }
+        let remove = |map: &mut FxHashMap<u64, ConnKey>, hash| {
+            if map.get(&hash) == Some(&key) {
+                map.remove(&hash);
+            }
+        };
+        remove(&mut self.both, hash(row.row.local, row.row.remote));
+        remove(&mut self.asked, hash_of_client(row.row.local));
+        remove(&mut self.served, hash_of_client(row.row.remote));
     }
 
     /// What may be the other end of a connection; see [`is_other_end`].
     pub(super) fn opposite(&self, row: &Connection) -> Option<ConnKey> {
-        self.0.get(&hash(row.row.remote, row.row.local)).copied()
+        let direct = self.both.get(&hash(row.row.remote, row.row.local));
+        direct.or_else(|| self.through_service(row)).copied()
+    }
+
+    /// What the Service has put in its place, or who asked the Service, if both agree.
+    fn through_service(&self, row: &Connection) -> Option<&ConnKey> {
+        let client = if asks_service(row) {
+            row.row.local
+        } else {
+            serves(row).then_some(row.row.remote)?
+        };
+        let hash = hash_of_client(client);
+        let (asked, served) = (self.asked.get(&hash)?, self.served.get(&hash)?);
+        Some(if asks_service(row) { served } else { asked })
     }
 }
 
@@ -43,7 +91,12 @@ pub(super) fn is_other_end(
     (b_key, b): (ConnKey, &Connection),
 ) -> bool {
     let (x, y) = (&a.row, &b.row);
-    let ends = x.local == y.remote && x.remote == y.local;
+    let through_service = |client: &Connection, server: &Connection| {
+        asks_service(client) && serves(server) && client.row.local == server.row.remote
+    };
+    let ends = x.local == y.remote && x.remote == y.local
+        || through_service(a, b)
+        || through_service(b, a);
     let same_place =
         a_key.node == b_key.node && (x.netns == y.netns || x.netns.is_none() || y.netns.is_none());
     let place = same_place || !x.local.addr.is_loopback();

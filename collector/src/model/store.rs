@@ -112,6 +112,7 @@ pub struct Store {
     pairs: Pairs,
     processes: Processes,
     thresholds: Thresholds,
+    note: Option<String>,
     nodes: Vec<Node>,
     by_name: FxHashMap<Arc<str>, NodeIx>,
     limits: Limits,
@@ -139,6 +140,7 @@ impl Store {
             pairs: Pairs::new(limits.pairs),
             processes: Processes::default(),
             thresholds,
+            note: None,
             nodes: Vec::new(),
             by_name: FxHashMap::default(),
             limits,
@@ -156,6 +158,7 @@ impl Store {
                 node.via = via.or(node.via);
             }
             Update::Batch(batch) => self.take(batch, now),
+            Update::Note(note) => self.note = note,
         }
     }
 
@@ -317,6 +320,18 @@ impl Store {
             .map(|c| c.workload)
             .or_else(|| self.workloads.find(event))?;
         Some(PairKey::of(whose, Direction::of(opening), event))
+    }
+
+    /// How much is kept.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What a person ought to know of the whole source.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// When events were lost.

@@ -32,6 +32,8 @@ impl Lines {
                 wire::hello(hello, out);
             }
             Update::State(state) => self.state(state, out),
+            // Of the way that it came, not of what came.
+            Update::Note(_) => {}
             Update::Batch(batch) => {
                 self.catch_up(out);
                 for event in &batch.events {

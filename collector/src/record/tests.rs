@@ -192,6 +192,7 @@ fn kept(updates: &[Update]) -> Vec<Kept> {
                     all.push(Kept::State(s.clone()));
                 }
             },
+            Update::Note(_) => {}
             Update::Batch(batch) => {
                 let events = batch.events.iter().cloned();
                 all.extend(events.map(|event| Kept::Event(Box::new(event))));

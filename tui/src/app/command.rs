@@ -6,12 +6,13 @@ use collector::filter::{FIELDS, Filter};
 use collector::model::Hello;
 
 use super::prompt::Complaint;
+use super::replay::RECORDED;
 use super::{App, By, Message, Prompt};
 use crate::action::{Effect, Tab};
 use crate::columns::{self, Choice, Column};
 use crate::commands::{self, COMMANDS, DEFAULT, Does, SAVE};
 use crate::complete::{self, Completion};
-use crate::job::{Again, Job, Saved};
+use crate::job::{Job, Saved};
 use crate::theme::{THEMES, Theme};
 
 impl App {
@@ -61,7 +62,7 @@ impl App {
                 self.export(name, format).map_err(within)?;
             }
             Does::Record => self.record(argument).map_err(wrong)?,
-            Does::Context => self.change_context(argument).map_err(wrong)?,
+            Does::Context => self.context(argument).map_err(wrong)?,
             Does::Seek => self.type_seek(argument).map_err(wrong)?,
             Does::Speed => self.type_speed(argument).map_err(wrong)?,
             Does::Theme => {
@@ -98,17 +99,6 @@ impl App {
             _ => self.sort_by(By::at_first(column)),
         }
         Ok(())
-    }
-
-    /// Watches the cluster of another context.
-    fn change_context(&mut self, name: &str) -> Result<(), String> {
-        if self.contexts.is_empty() {
-            return Err("contexts are of clusters: see `tcpscope -k`".to_owned());
-        }
-        if !self.contexts.iter().any(|known| known == name) {
-            return Err(format!("name a context: {}", self.contexts.join(" ")));
-        }
-        self.begin_anew(Again::Context(name.to_owned()))
     }
 
     /// Sets the columns of the view, or saves them in the configuration.
@@ -149,6 +139,23 @@ impl App {
             view,
             columns,
         });
+        Ok(())
+    }
+
+    /// Asks for another cluster.
+    fn context(&mut self, name: &str) -> Result<(), String> {
+        let names = &self.custom.contexts;
+        if names.is_empty() {
+            return Err("there is no context to go to: this is not `tcpscope -k`".to_owned());
+        }
+        if !names.iter().any(|known| known == name) {
+            return Err(format!("contexts are {}", names.join(" ")));
+        }
+        if self.recorded {
+            return Err(RECORDED.to_owned());
+        }
+        self.message = Some(Message::note(format!("connecting to {name} …")));
+        self.jobs.push_back(Job::Switch(name.to_owned()));
         Ok(())
     }
 
@@ -230,8 +237,11 @@ impl App {
                 let formats = Format::ALL;
                 complete::beginning(typed, formats.map(Format::word))
             }
+            Does::Context => {
+                let names = self.custom.contexts.iter().map(String::as_str);
+                complete::beginning(typed, names)
+            }
             Does::Theme => complete::beginning(typed, THEMES.each_ref().map(|theme| theme.name)),
-            Does::Context => complete::beginning(typed, self.contexts.iter().map(String::as_str)),
             Does::Seek => complete::beginning(typed, ["+10s", "-10s", "+1m", "-1m"]),
             Does::Speed => complete::beginning(typed, ["1x", "4x", "0.5x", "max"]),
             Does::Record | Does::Help | Does::Quit => return None,

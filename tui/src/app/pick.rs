@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{App, Asking, Message, Prompt};
-use crate::job::Again;
 use crate::picker::{Choice, Picker};
 use collector::filter::{FIELDS, Field, Filter, FilterError, Key};
 
@@ -20,6 +19,11 @@ pub(crate) fn words(key: Key) -> (&'static str, &'static str) {
         Key::Node => ("node", "nodes"),
         other => (field(other).name, field(other).name),
     }
+}
+
+/// The term for one namespace.
+pub(super) fn term_of_namespace(name: &str) -> Option<Filter> {
+    Filter::exactly(field(Key::Namespace).name, name).ok()
 }
 
 impl App {
@@ -95,9 +99,6 @@ impl App {
     pub(super) fn type_term(&mut self, key: Key, value: &str) -> Result<(), FilterError> {
         let term = Filter::term(field(key).name, &[value])?;
         self.set_term(key, term);
-        if key == Key::Namespace {
-            self.widen();
-        }
         self.remember_filter();
         Ok(())
     }
@@ -106,15 +107,5 @@ impl App {
     pub(super) fn all_namespaces(&mut self) {
         let filter = self.sieve.filter.clone().without(Key::Namespace);
         self.set_filter(filter);
-        self.widen();
-    }
-
-    /// A source that was asked for some namespaces only is asked for all of them.
-    fn widen(&mut self) {
-        if self.scoped
-            && let Err(why) = self.begin_anew(Again::AllNamespaces)
-        {
-            self.message = Some(Message::bad(format!("other namespaces: {why}")));
-        }
     }
 }

@@ -89,13 +89,18 @@ impl App {
     /// What somebody has to know who waits for events, or who looks at a finding.
     pub(crate) fn notice(&self) -> Option<String> {
         let meant = || self.sieve.scope.as_ref()?.explanation.map(str::to_owned);
-        meant().or_else(|| self.lost()).or_else(|| self.barren())
+        let noted = || Some(text::clean(self.store.note()?).into_owned());
+        meant()
+            .or_else(|| self.lost())
+            .or_else(|| self.barren())
+            .or_else(noted)
     }
 
-    /// The notice says what a finding means.
-    pub(crate) fn is_explained(&self) -> bool {
+    /// The notice tells of nothing that keeps events away.
+    pub(crate) fn is_harmless(&self) -> bool {
         let scope = self.sieve.scope.as_ref();
-        scope.is_some_and(|scope| scope.explanation.is_some())
+        let explained = scope.is_some_and(|scope| scope.explanation.is_some());
+        explained || (self.lost().is_none() && self.barren().is_none())
     }
 
     /// Which source is lost, and why.

@@ -1,19 +1,23 @@
 //! Playing a recording: its own clock, holding it, its speed, and going elsewhere in it; and
 //! beginning anew with another source.
 
-use collector::filter::{Filter, Key};
+use collector::filter::Key;
 use collector::model::{Batch, Event, Store, Timestamp, Update};
 use collector::source::replay::{Playing, Speed};
 use collector::units::parse_duration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
+use super::pick::term_of_namespace;
 use super::{App, Message, Pane};
-use crate::job::{Again, Job, Watching};
+use crate::job::Job;
 use crate::view::{ConnectionIndex, EventIndex, Home};
 
 /// How far one key goes, in nanoseconds.
 const STEP: i64 = 10_000_000_000;
+
+/// Why one can go nowhere else.
+pub(super) const RECORDED: &str = "not while it is recorded";
 
 /// A recording that is played.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +142,7 @@ impl App {
     fn seek_by(&mut self, nanos: i64) -> Result<(), String> {
         let at = self.replay.and_then(|replay| replay.position());
         let at = at.ok_or("nothing was played yet")?;
-        self.begin_anew(Again::From(Timestamp(at.0.saturating_add(nanos))))
+        self.seek_to(Timestamp(at.0.saturating_add(nanos)))
     }
 
     /// Goes to what was typed: so much on or back, or a time of the day.
@@ -159,7 +163,7 @@ impl App {
         let at = at.unwrap_or(self.now);
         let to = time_of_day(text, at, &self.tz);
         let to = to.ok_or("say +30s, -5m, or a time of the day such as 15:04:05")?;
-        self.begin_anew(Again::From(to))
+        self.seek_to(to)
     }
 
     fn is_replay(&self) -> Result<(), String> {
@@ -167,34 +171,26 @@ impl App {
         replay.ok_or_else(|| "this is no recording: see `tcpscope replay`".to_owned())
     }
 
-    /// Asks for another source, or for another part of this one.
-    pub(super) fn begin_anew(&mut self, again: Again) -> Result<(), String> {
+    /// Plays the recording from that moment on.
+    fn seek_to(&mut self, ts: Timestamp) -> Result<(), String> {
         if self.recorded {
-            return Err("not while it is recorded".to_owned());
+            return Err(RECORDED.to_owned());
         }
-        if let (Some(replay), Again::From(ts)) = (&mut self.replay, &again) {
-            replay.sought = Some(*ts);
+        if let Some(replay) = &mut self.replay {
+            replay.sought = Some(ts);
+            self.jobs.push_back(Job::Seek(ts));
         }
-        self.jobs.push_back(Job::Again(again));
         Ok(())
     }
 
-    /// Something else is watched from now on: nothing is known of it yet.
-    pub(super) fn watch(&mut self, watching: Result<Watching, String>) {
-        let watching = match watching {
-            Ok(watching) => watching,
-            Err(why) => {
-                self.message = Some(Message::bad(why));
-                return;
-            }
-        };
-        self.source = watching.source;
-        self.scoped = watching.scoped;
+    /// Forgets what came so far: what comes now is from another source, or from another part of this
+    /// one. The namespace is that of the context, if it counts.
+    pub(super) fn begin_anew(&mut self, source: String, namespace: Option<&str>) {
         if let Some(first) = self.trail.drain(..).next() {
             self.tab = first.tab();
         }
         self.sieve.scope = None;
-        self.store = Store::with_thresholds(self.limits, self.thresholds);
+        self.store = Store::with_thresholds(self.store.limits(), *self.store.thresholds());
         self.events = Pane::new(EventIndex::new(self.sieve.is_open()), Home::End);
         self.connections = Pane::new(ConnectionIndex::new(true), Home::Start);
         self.lists.clear();
@@ -203,15 +199,15 @@ impl App {
         self.exporting = None;
         self.over = false;
         self.workloads = false;
-        if let Some(replay) = &mut self.replay {
-            replay.at = None;
-        }
         self.resort_all();
-        if let Some(namespace) = watching.namespace
-            && let Ok(term) = Filter::exactly("namespace", &namespace)
-        {
+        if let Some(term) = namespace.and_then(term_of_namespace) {
             self.set_term(Key::Namespace, term);
         }
+        match &mut self.replay {
+            Some(replay) => replay.at = None,
+            None => self.message = Some(Message::good(format!("watching {source}"))),
+        }
+        self.source = source;
     }
 }
 

@@ -13,8 +13,6 @@ fn settings() -> Settings {
         source: "host".into(),
         replay: None,
         recorded: false,
-        scoped: false,
-        contexts: Vec::new(),
         local: false,
         filter: Filter::all(),
         theme: &THEMES[0],

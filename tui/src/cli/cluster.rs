@@ -62,6 +62,12 @@ pub(crate) struct Access {
     /// The kubeconfig [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     pub(crate) kubeconfig: Option<PathBuf>,
+    /// Act as this user, if you may impersonate
+    #[arg(long = "as", value_name = "USER", help_heading = "Cluster")]
+    pub(crate) as_user: Option<String>,
+    /// Act as one of this group; repeats add
+    #[arg(long, value_name = "GROUP", help_heading = "Cluster")]
+    pub(crate) as_group: Vec<String>,
     /// The agents' namespace [default: tcpscope]
     #[arg(long, value_name = "NS", help_heading = "Cluster")]
     pub(crate) agent_namespace: Option<String>,
@@ -78,6 +84,9 @@ impl Access {
         access::Options {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
+            user: self.as_user.clone(),
+            groups: self.as_group.clone(),
+            mute: false,
         }
     }
 }

@@ -176,7 +176,10 @@ fn a_cluster_is_asked_for_or_implied_by_the_name() {
     };
     assert_eq!(cluster.via, Some(Via::PortForward));
     assert_eq!(cluster.access.agent_namespace(), "net");
-    assert_eq!(view.scope().expect("a scope").to_string(), "pod:web-*");
+    assert_eq!(
+        view.scope(Format::Json).expect("a scope").to_string(),
+        "pod:web-*"
+    );
 
     let cli = Cli::try_parse_from(["kubectl-tcpscope"]).expect("nothing is wrong");
     assert!(matches!(
@@ -189,13 +192,18 @@ fn a_cluster_is_asked_for_or_implied_by_the_name() {
 
 #[test]
 fn the_contexts_namespace_is_a_default() {
-    for (line, namespaces) in [
-        ("-k", vec!["shop"]),
-        ("-k -A", vec![]),
-        ("-k -n a", vec!["a"]),
+    // On the screen it is not what agents are asked for: others may be wanted next.
+    for (line, filter, asked) in [
+        ("-k", "ns:shop", ""),
+        ("-k -A", "", ""),
+        ("-k -n a", "ns:a", "ns:a"),
     ] {
         let mut view = view(line);
         view.default_namespace("shop");
-        assert_eq!(view.namespace, namespaces, "{line}");
+        let [filter, asked] = [filter, asked].map(|text| Filter::parse(text).expect("a filter"));
+        assert_eq!(view.filter().expect("a filter"), filter, "{line}");
+        let scope = |format| view.scope(format).expect("a scope");
+        assert_eq!(scope(Format::Json), filter, "{line}");
+        assert_eq!(scope(Format::Tui), asked, "{line}");
     }
 }

@@ -81,7 +81,7 @@ impl Choice {
         Self {
             columns: columns
                 .iter()
-                .filter(|column| pods || column.name != "NAMESPACE")
+                .filter(|column| pods || !matches!(column.name, "NAMESPACE" | "VIA"))
                 .map(Column::of_list)
                 .collect(),
             drop: drop.to_vec(),
@@ -157,10 +157,7 @@ mod tests {
             ),
             (Tab::Types, "T REASON COUNT RATE MINUTE FIRST LAST"),
             (Tab::Problems, "! PROBLEM COUNT RATE WHO WHOM LAST"),
-            (
-                Tab::Nodes,
-                "NODE STATE RATE EVENTS LOST VERSION KERNEL HOOK",
-            ),
+            (Tab::Nodes, "NODE STATE VIA RATE EVENTS LOST VERSION WHY"),
         ] {
             let fitted = Choice::list(tab, true).fit(80);
             let shown: Vec<&str> = fitted.iter().map(|(column, _)| column.name).collect();

@@ -78,6 +78,10 @@ impl Transcript {
         match update {
             Update::Hello(hello) => self.hello(&hello, out),
             Update::Batch(batch) => self.batch(&batch, out),
+            Update::Note(note) => {
+                self.notes.extend(note);
+                Step::More
+            }
             Update::State(state) if self.options.cluster => self.node(&state, out),
             Update::State(state) => {
                 match state.state {

@@ -149,7 +149,7 @@ fn of_node(state: &SourceState, app: &App) -> (&'static str, Style) {
 pub(super) fn notice(buffer: &mut Buffer, area: Rect, app: &App) {
     let Some(notice) = app.notice() else { return };
     let width = usize::from(area.width);
-    let style = if app.is_explained() {
+    let style = if app.is_harmless() {
         app.theme().note
     } else {
         app.theme().bad

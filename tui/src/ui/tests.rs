@@ -34,8 +34,6 @@ fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
         source: "host".into(),
         replay: None,
         recorded: false,
-        scoped: false,
-        contexts: Vec::new(),
         local: false,
         filter: Filter::all(),
         theme,

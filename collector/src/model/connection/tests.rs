@@ -105,6 +105,34 @@ fn the_other_end_is_the_same_two_ends_the_other_way_round_at_the_same_time() {
     assert_eq!(all.other_end(key(3)), None);
 }
 
+#[test]
+fn behind_a_service_the_other_end_is_who_accepted_from_that_client() {
+    let mut all = Connections::new(8, 8);
+    let mut connect = sample::connect(1, 40_000);
+    connect.peer = Some(std::sync::Arc::new(crate::model::Peer {
+        kind: crate::model::PeerKind::Service,
+        namespace: None,
+        name: "web".into(),
+    }));
+    let mut accept = sample::connect(2, 8080);
+    accept.kind = Some(EventType::Accept);
+    accept.remote = connect.local;
+    accept.local.addr = [192, 0, 2, 77].into();
+    apply(&mut all, 0, &accept);
+    assert_eq!(all.other_end(key(2)), None);
+    apply(&mut all, 1, &connect);
+    assert_eq!(all.other_end(key(1)), Some(key(2)));
+    assert_eq!(all.other_end(key(2)), Some(key(1)));
+
+    // Another client of it.
+    let mut other = connect.clone();
+    other.conn = ConnId(3);
+    other.local.port += 1;
+    apply(&mut all, 2, &other);
+    assert_eq!(all.other_end(key(3)), None);
+    assert_eq!(all.other_end(key(1)), Some(key(2)));
+}
+
 proptest! {
     /// Whatever comes in whatever order, the bounds hold and the count of open ones is right.
     #[test]

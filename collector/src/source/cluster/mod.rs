@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! agents' pods (a watch) ─┬▶ node: dial, read, dial again ─┐
-//!                         ├▶ node …                        ├▶ names ─▶ updates
+//!                         ├▶ node …                        ├▶ names ─▶ merge ─▶ updates
 //!                         └▶ node …                        ┘
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 mod backoff;
 mod frames;
+mod merge;
 mod names;
 mod node;
 
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
+use self::merge::Dated;
 use self::names::Names;
 use self::node::Node;
 use super::{Stop, Updates};
@@ -58,7 +60,7 @@ const DIALS: usize = 20;
 /// agents or they can't be looked for at the start; that is said in the name of the namespace.
 #[must_use]
 pub fn start(access: &Access, options: Options, stop: Stop) -> Updates {
-    let (updates, stream) = mpsc::channel(QUEUE);
+    let (updates, said) = mpsc::channel(QUEUE);
     let cluster = Cluster {
         transport: Transport::new(access.streaming.clone(), &options.namespace, options.ways),
         tokens: Tokens::new(access.client.clone(), &options.namespace),
@@ -75,14 +77,20 @@ pub fn start(access: &Access, options: Options, stop: Stop) -> Updates {
             None => None,
             Some(selector) => match Labelled::follow(client.clone(), selector).await {
                 Ok(labelled) => Some(labelled),
-                Err(why) => return cluster.hopeless(&reader, why).await,
+                Err(why) => {
+                    // A reader who has gone need not be told.
+                    let _ = reader.send(cluster.hopeless(why)).await;
+                    return;
+                }
             },
         };
         let names = Names {
             peers: Followed::start(&client),
             labelled,
         };
-        tokio::spawn(names.name(Box::pin(ReceiverStream::new(stream)), reader));
+        let (to_merge, dated) = mpsc::channel(QUEUE);
+        tokio::spawn(names.name(said, to_merge));
+        tokio::spawn(merge::run(dated, reader.clone()));
         let agents = discover::agents(client, &cluster.options.namespace);
         cluster.follow(agents, &stop).await;
         cluster.end().await;
@@ -94,7 +102,7 @@ struct Cluster {
     transport: Transport,
     tokens: Tokens,
     dials: Arc<Semaphore>,
-    updates: mpsc::Sender<Update>,
+    updates: mpsc::Sender<Dated>,
     options: Options,
     /// By the UID of the agent's pod.
     nodes: HashMap<String, Running>,
@@ -122,7 +130,7 @@ impl Cluster {
                 Some(Change::All(pods)) => {
                     let agents: Vec<AgentPod> = pods.iter().filter_map(discover::read).collect();
                     if agents.is_empty() && !known {
-                        return self.hopeless(&self.updates, self.nobody()).await;
+                        return self.send(self.hopeless(self.nobody())).await;
                     }
                     known = true;
                     self.replace(agents).await;
@@ -141,7 +149,7 @@ impl Cluster {
                 Some(Change::Failed(why)) if known => tracing::warn!("agents: {why}"),
                 Some(Change::Failed(why)) => {
                     let why = format!("cannot look for agents: {why}");
-                    return self.hopeless(&self.updates, why).await;
+                    return self.send(self.hopeless(why)).await;
                 }
             }
         }
@@ -154,14 +162,12 @@ impl Cluster {
         )
     }
 
-    /// Says why it is over before it has begun.
-    async fn hopeless(&self, reader: &mpsc::Sender<Update>, why: String) {
-        let state = NodeState {
-            node: self.options.namespace.as_str().into(),
-            state: SourceState::Lost(why),
-            via: None,
-        };
-        let _ = reader.send(Update::State(state)).await;
+    /// Why it is over before it has begun.
+    fn hopeless(&self, why: String) -> Update {
+        state(
+            self.options.namespace.as_str().into(),
+            SourceState::Lost(why),
+        )
     }
 
     async fn replace(&mut self, agents: Vec<AgentPod>) {
@@ -223,13 +229,20 @@ impl Cluster {
         }
     }
 
-    async fn say(&self, node: Arc<str>, state: SourceState) {
-        let state = NodeState {
-            node,
-            state,
-            via: None,
-        };
-        // A reader who has gone need not be told.
-        let _ = self.updates.send(Update::State(state)).await;
+    async fn say(&self, node: Arc<str>, says: SourceState) {
+        self.send(state(node, says)).await;
     }
+
+    async fn send(&self, update: Update) {
+        // A reader who has gone need not be told.
+        let _ = self.updates.send(Dated { update, ahead: 0 }).await;
+    }
+}
+
+fn state(node: Arc<str>, state: SourceState) -> Update {
+    Update::State(NodeState {
+        node,
+        state,
+        via: None,
+    })
 }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt;
 
+use super::merge::Dated;
 use crate::kube::labels::Labelled;
-use crate::kube::peers::Followed;
-use crate::model::{Batch, Hello, SourceState, Update};
-use crate::source::Updates;
+use crate::kube::peers::{Followed, Known};
+use crate::model::{Batch, Hello, SourceState, Timestamp, Update};
 
 /// Adds to updates what is known here.
 pub(super) struct Names {
@@ -20,37 +20,116 @@ pub(super) struct Names {
 
 impl Names {
     /// Passes updates on, named, until they end or nobody listens.
-    pub(super) async fn name(mut self, mut updates: Updates, reader: mpsc::Sender<Update>) {
+    pub(super) async fn name(
+        mut self,
+        mut updates: mpsc::Receiver<Dated>,
+        reader: mpsc::Sender<Dated>,
+    ) {
         self.peers.ready().await;
+        let mut known = self.peers.known();
+        known.mark_changed();
         let mut greetings = Greetings::default();
-        while let Some(mut update) = updates.next().await {
-            if let Update::Batch(batch) = &mut update {
-                self.name_peers(batch);
-            }
-            let told = match &self.labelled {
-                None => vec![update],
-                Some(labelled) => greetings.pass(update, |batch| {
-                    batch.events.retain(|event| labelled.has(event));
-                }),
+        let mut notes = Notes::default();
+        loop {
+            let (told, ahead) = tokio::select! {
+                changed = known.changed(), if !notes.kinds_are_final => {
+                    match changed {
+                        Ok(()) => notes.kinds = without_names(&known.borrow_and_update()),
+                        Err(_) => notes.kinds_are_final = true,
+                    }
+                    (Vec::new(), 0)
+                }
+                dated = updates.recv() => {
+                    let Some(Dated { mut update, ahead }) = dated else { return };
+                    match &mut update {
+                        Update::Batch(batch) => self.name_peers(batch, ahead),
+                        Update::Hello(hello) => notes.clock(&hello.node, ahead),
+                        Update::State(_) | Update::Note(_) => {}
+                    }
+                    let told = match &self.labelled {
+                        None => vec![update],
+                        Some(labelled) => greetings.pass(update, |batch| {
+                            batch.events.retain(|event| labelled.has(event));
+                        }),
+                    };
+                    (told, ahead)
+                }
             };
-            for update in told {
-                if reader.send(update).await.is_err() {
+            let note = notes.news();
+            for update in told.into_iter().chain(note) {
+                if reader.send(Dated { update, ahead }).await.is_err() {
                     return;
                 }
             }
         }
     }
 
-    /// Who had an address is asked for the time of the event; nodes' clocks are near enough.
-    fn name_peers(&self, batch: &mut Batch) {
+    /// Who had an address is asked for the time of the event, by this host's clock: nearer than the
+    /// node's to that of the API server's objects, or as near.
+    fn name_peers(&self, batch: &mut Batch, ahead: i64) {
         let peers = self.peers.peers();
         let peers = peers.lock().unwrap_or_else(PoisonError::into_inner);
         for event in &mut batch.events {
             if event.peer.is_none() {
-                event.peer = peers.at(event.remote, event.ts);
+                let at = Timestamp(event.ts.0.saturating_sub(ahead));
+                event.peer = peers.at(event.remote, at);
             }
         }
     }
+}
+
+/// A difference of clocks that is worth a word.
+const ODD: Duration = Duration::from_secs(1);
+
+/// What a person ought to know while events arrive.
+#[derive(Debug, Default)]
+struct Notes {
+    kinds: Option<String>,
+    kinds_are_final: bool,
+    clocks: BTreeMap<Arc<str>, String>,
+    told: Option<String>,
+}
+
+impl Notes {
+    fn clock(&mut self, node: &Arc<str>, ahead: i64) {
+        let by = Duration::from_nanos(ahead.unsigned_abs());
+        if by < ODD {
+            self.clocks.remove(node);
+            return;
+        }
+        let side = if ahead > 0 { "ahead" } else { "behind" };
+        let said = format!("the clock of {node} is {:.1} s {side}", by.as_secs_f64());
+        self.clocks.insert(Arc::clone(node), said);
+    }
+
+    /// What is to be said now, if it is not what was said last.
+    fn news(&mut self) -> Option<Update> {
+        let all: Vec<&str> = self
+            .kinds
+            .iter()
+            .chain(self.clocks.values())
+            .map(String::as_str)
+            .collect();
+        let said = (!all.is_empty()).then(|| all.join("; "));
+        (said != self.told).then(|| {
+            self.told.clone_from(&said);
+            Update::Note(said)
+        })
+    }
+}
+
+/// Which other ends stay addresses, and why.
+fn without_names(known: &Known) -> Option<String> {
+    let lacking = known
+        .iter()
+        .filter_map(|(source, known)| Some((source, known.as_ref().err()?)));
+    let (kinds, whys): (Vec<&str>, Vec<&String>) =
+        lacking.map(|(source, why)| (source.word(), why)).unzip();
+    let why = whys.first()?;
+    Some(format!(
+        "no names for other ends that are {}: {why}",
+        kinds.join(", ")
+    ))
 }
 
 /// Greetings say how many sockets are listed after them. Where some of these are left out here, a
@@ -92,6 +171,7 @@ impl Greetings {
                 }
                 self.release(&node, !goes_on)
             }
+            note @ Update::Note(_) => vec![note],
             Update::Batch(mut batch) => {
                 let node = Arc::clone(&batch.node);
                 let listed = |batch: &Batch| {
@@ -131,6 +211,7 @@ impl Greetings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::peers::Source;
     use crate::model::{Event, NodeState, Timestamp, sample};
 
     fn hello(seeded: u64) -> Update {
@@ -188,5 +269,29 @@ mod tests {
         let lost = || state(SourceState::Lost("gone".to_owned()));
         assert_eq!(greetings.pass(lost(), sift), [hello(0), lost()]);
         assert_eq!(greetings.pass(lost(), sift), [lost()]);
+    }
+
+    #[test]
+    fn a_note_says_what_has_no_names_and_whose_clock_is_odd_once() {
+        let mut known = Known::new();
+        known.insert(Source::Pods, Ok(()));
+        assert_eq!(without_names(&known), None);
+        for kind in [Source::Services, Source::Nodes] {
+            known.insert(kind, Err("forbidden".to_owned()));
+        }
+        let mut notes = Notes {
+            kinds: without_names(&known),
+            ..Notes::default()
+        };
+        let kinds = "no names for other ends that are services, nodes: forbidden";
+        assert_eq!(notes.news(), Some(Update::Note(Some(kinds.to_owned()))));
+        assert_eq!(notes.news(), None);
+        let node = "n1".into();
+        notes.clock(&node, -3_210_000_000);
+        let both = format!("{kinds}; the clock of n1 is 3.2 s behind");
+        assert_eq!(notes.news(), Some(Update::Note(Some(both))));
+        notes.clock(&node, 900_000_000);
+        notes.kinds = None;
+        assert_eq!(notes.news(), Some(Update::Note(None)));
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::Backoff;
 use super::frames::{Frame, Frames};
+use super::merge::Dated;
 use crate::agent::HEARTBEAT;
 use crate::filter::Filter;
 use crate::kube::discover::AgentPod;
@@ -22,8 +23,6 @@ use crate::model::{NodeState, SourceState, Timestamp, Update, Via};
 const DEAD_AFTER: Duration = HEARTBEAT.saturating_mul(3);
 /// A stream that held for so long was a good one: the next failure is a first one.
 const GOOD: Duration = Duration::from_secs(10);
-/// A difference of clocks that is worth a line in the log.
-const ODD: Duration = Duration::from_secs(1);
 
 /// The reader has gone.
 struct Gone;
@@ -53,7 +52,9 @@ pub(super) struct Node {
     dials: Arc<Semaphore>,
     /// The part of the query that is the same each time.
     query: String,
-    updates: mpsc::Sender<Update>,
+    updates: mpsc::Sender<Dated>,
+    /// How many nanoseconds the node's clock is ahead of this host's.
+    ahead: i64,
     /// The way that worked last.
     via: Option<Via>,
     /// The agent's run, and up to where it was heard.
@@ -68,7 +69,7 @@ impl Node {
         tokens: Tokens,
         dials: Arc<Semaphore>,
         scope: &Filter,
-        updates: mpsc::Sender<Update>,
+        updates: mpsc::Sender<Dated>,
     ) -> Self {
         let mut query = "/v1/stream?proto=1".to_owned();
         if !scope.is_all() {
@@ -84,6 +85,7 @@ impl Node {
             dials,
             query,
             updates,
+            ahead: 0,
             via: None,
             heard: None,
         }
@@ -121,8 +123,9 @@ impl Node {
             return Ok(Ended::because(why));
         }
         self.say(SourceState::Connecting).await?;
+        let began = Instant::now();
         match self.dial(&agent).await {
-            Ok(incoming) => self.read(incoming).await,
+            Ok(incoming) => self.read(incoming, began).await,
             Err(why) => Ok(Ended::because(why)),
         }
     }
@@ -141,9 +144,9 @@ impl Node {
         dialled.map_err(|error| error.to_string())
     }
 
-    async fn read(&mut self, mut incoming: Incoming) -> Result<Ended, Gone> {
+    /// Reads a stream that was asked for at that time.
+    async fn read(&mut self, mut incoming: Incoming, asked: Instant) -> Result<Ended, Gone> {
         let mut frames = Frames::new(Arc::clone(&self.name));
-        let dialled = Instant::now();
         loop {
             let next = tokio::select! {
                 () = self.updates.closed() => return Err(Gone),
@@ -165,7 +168,8 @@ impl Node {
             for frame in said {
                 match frame {
                     Frame::Hello(hello, about, resumed) => {
-                        self.note_clock(about.now_realtime_ns, dialled.elapsed());
+                        let here = Timestamp::now().0;
+                        self.ahead = ahead(about.now_realtime_ns, here, asked.elapsed());
                         self.via = Some(incoming.via);
                         let since = self.heard.take().filter(|_| resumed);
                         let seq = since.map_or(0, |(_, seq)| seq);
@@ -198,24 +202,6 @@ impl Node {
         }
     }
 
-    /// Events keep the node's time; whoever compares it with another's ought to know.
-    fn note_clock(&self, realtime_ns: i64, since: Duration) {
-        let here = Timestamp::now().0;
-        let ahead = Duration::from_nanos(realtime_ns.abs_diff(here));
-        if ahead > ODD + since {
-            let sign = if realtime_ns > here {
-                "ahead"
-            } else {
-                "behind"
-            };
-            tracing::warn!(
-                "the clock of {} is {:.1} s {sign}",
-                self.name,
-                ahead.as_secs_f64()
-            );
-        }
-    }
-
     async fn say(&self, state: SourceState) -> Result<(), Gone> {
         let via = self.via.filter(|_| state == SourceState::Live);
         let node = Arc::clone(&self.name);
@@ -224,6 +210,37 @@ impl Node {
     }
 
     async fn send(&self, update: Update) -> Result<(), Gone> {
-        self.updates.send(update).await.map_err(|_| Gone)
+        let ahead = self.ahead;
+        let dated = Dated { update, ahead };
+        self.updates.send(dated).await.map_err(|_| Gone)
+    }
+}
+
+/// How many nanoseconds a clock is ahead that said `there` at some time in the `asked` before it was
+/// `here` by this host's. 0 where that can't be told from no difference at all. Pure.
+fn ahead(there: i64, here: i64, asked: Duration) -> i64 {
+    let half = i64::try_from(asked.as_nanos() / 2).unwrap_or(i64::MAX);
+    // In the middle of that time, give or take half of it.
+    let ahead = there.saturating_sub(here).saturating_add(half);
+    if ahead.saturating_abs() <= half {
+        0
+    } else {
+        ahead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_ahead_if_the_way_does_not_explain_it() {
+        const SECOND: i64 = 1_000_000_000;
+        let within = |there| ahead(there, 100 * SECOND, Duration::from_secs(2));
+        assert_eq!(within(100 * SECOND), 0);
+        assert_eq!(within(98 * SECOND), 0);
+        assert_eq!(within(97 * SECOND), -2 * SECOND);
+        assert_eq!(within(104 * SECOND), 5 * SECOND);
+        assert_eq!(ahead(i64::MIN, i64::MAX, Duration::MAX), 0);
     }
 }

@@ -3,7 +3,6 @@
 use collector::source::replay::{Playing, Speed};
 
 use super::*;
-use crate::job::{Again, Watching};
 
 fn played() -> Settings {
     Settings {
@@ -84,7 +83,7 @@ fn it_is_held_sped_up_and_gone_about_in() {
         (":seek 13:47\n", 20),
     ] {
         desk.keys(keys);
-        let Some(Job::Again(Again::From(ts))) = asked(&mut desk) else {
+        let Some(Job::Seek(ts)) = asked(&mut desk) else {
             panic!("{keys}: {}", desk.message());
         };
         assert_eq!(ts.0 / 1_000_000_000 - 1_000_000, seconds, "{keys}");
@@ -96,11 +95,7 @@ fn what_is_watched_instead_begins_with_nothing() {
     let mut desk = recording();
     desk.happen(Action::Update(long_ago(1, 0)));
     desk.keys("3gg\nP");
-    desk.happen(Action::Done(Done::Again(Ok(Watching {
-        source: "other".into(),
-        namespace: Some("shop".into()),
-        scoped: false,
-    }))));
+    desk.happen(Action::Switch("other".into(), Some("shop".into())));
     assert_eq!((desk.app.tab(), desk.app.source()), (Tab::Pods, "other"));
     assert_eq!(desk.app.sieve().filter.to_string(), "ns:shop");
     assert!(desk.app.store().log().is_empty() && desk.app.sieve().scope.is_none());
@@ -117,7 +112,7 @@ fn what_cannot_be_is_said() {
     for (typed, said) in [
         (":seek +1s\n", "this is no recording"),
         (":speed 4x\n", "this is no recording"),
-        (":context prod\n", "contexts are of clusters"),
+        (":context prod\n", "there is no context to go to"),
     ] {
         desk.keys(typed);
         let prompt = desk.app.prompt().and_then(|prompt| prompt.error.clone());

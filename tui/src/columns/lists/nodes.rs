@@ -5,9 +5,10 @@ use collector::model::{HookKind, Node, SourceState};
 use super::{Item, ListColumn, Look, Said, figure, word};
 
 #[rustfmt::skip] // A table.
-pub(super) const COLUMNS: [ListColumn; 12] = [
+pub(super) const COLUMNS: [ListColumn; 13] = [
     word("NODE", [12, 24, 40], |i, _| of(i, |n| Said::text(Some(&*n.name)))),
     word("STATE", [10, 10, 10], |i, _| of(i, state)),
+    word("VIA", [5, 12, 12], |i, _| of(i, via)),
     figure("RATE", 5, |i, at| of(i, |n| Said::Count(n.rate.last(at.moment.now).into()))),
     word("MINUTE", [20, 60, 60], |i, at| of(i, |n| Said::Spark(Box::new(n.rate.series(at.moment.now))))),
     figure("EVENTS", 8, |i, _| of(i, |n| Said::Count(n.events))),
@@ -20,7 +21,7 @@ pub(super) const COLUMNS: [ListColumn; 12] = [
     word("WHY", [16, 60, 100], |i, _| of(i, why)),
 ];
 
-pub(super) const DROP: &[&str] = &["WHY", "LOSSES", "MINUTE", "SEEDED"];
+pub(super) const DROP: &[&str] = &["LOSSES", "MINUTE", "SEEDED", "HOOK", "KERNEL", "VERSION"];
 
 fn of<'a>(item: Item<'a>, say: impl Fn(&'a Node) -> Said<'a>) -> Said<'a> {
     match item {
@@ -37,6 +38,12 @@ fn state(node: &Node) -> Said<'_> {
         SourceState::Live => Said::Letter("live", 2, Look::Good),
         SourceState::Ended => Said::Letter("ended", 3, Look::Note),
     }
+}
+
+/// The way that its events come, where there is more than one.
+fn via(node: &Node) -> Said<'_> {
+    node.via
+        .map_or(Said::Unknown, |via| Said::Word(via.word(), Look::Plain))
 }
 
 /// The hook that sees accepts: `poll` where there are none.
