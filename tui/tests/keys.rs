@@ -151,7 +151,7 @@ const STEPS: &[(&str, Then)] = &[
     ("3", Is("WORKLOAD")),
     ("4", Is("MINUTE")),
     ("5", Is("PROBLEM")),
-    ("6", Is("KERNEL")),
+    ("6", Is("VERSION")),
     ("1", Is("DADDR")),
     ("\t", Is("STATE")),
     ("1", Gone("STATE")),
