@@ -13,6 +13,7 @@ pub mod identity;
 pub mod kube;
 pub mod model;
 pub mod private_file;
+pub mod privileges;
 pub mod probe;
 pub mod record;
 pub mod sock_diag;

@@ -431,15 +431,17 @@ impl View {
         }
     }
 
-    /// The part of the filter that says which nodes and which workloads: what agents are asked for.
-    /// On a screen that is all namespaces, unless some are named: whoever looks may want others.
+    /// What agents are asked for. For text that is the filter, as far as agents know what it is
+    /// about. On a screen, where others may be wanted next, and in a recording, it is the nodes and
+    /// workloads that were named.
     ///
     /// # Errors
     /// As [`View::filter`].
     pub(crate) fn scope(&self, format: Format) -> Result<Filter, clap::Error> {
-        let context_namespace = self.context_namespace.clone();
+        if format != Format::Tui && self.record.is_none() {
+            return Ok(self.filter()?.without_peers());
+        }
         let scope = Self {
-            context_namespace: context_namespace.filter(|_| format != Format::Tui),
             namespace: self.namespace.clone(),
             pod: self.pod.clone(),
             container: self.container.clone(),

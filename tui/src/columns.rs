@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     Type,
     /// The reason, or the state of a socket that was open before the start.
     Reason,
-    /// Cut in the middle: the network stands in front, the host at the end.
+    /// Cut in the middle: the network, or the namespace, stands in front, the host or pod at the end.
     Address,
     Plain,
 }
@@ -74,7 +74,7 @@ const LAYOUT: [(&str, Kind, [u16; 3]); 23] = [
     ("SPORT", Kind::Plain, [5, 5, 5]),
     ("DPORT", Kind::Plain, [5, 5, 5]),
     ("REASON", Kind::Reason, [13, 13, 13]),
-    ("PEER", Kind::Plain, [10, 24, 60]),
+    ("PEER", Kind::Address, [10, 24, 60]),
     ("LAT", Kind::Plain, [6, 6, 6]),
     ("DUR", Kind::Plain, [6, 6, 6]),
     ("TX", Kind::Plain, [7, 7, 7]),

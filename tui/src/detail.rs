@@ -118,7 +118,8 @@ pub(crate) fn lines(facts: &Facts) -> Vec<Line> {
             if let Some(connection) = other.connection {
                 page.entry("state", Some(state(connection, facts.now)));
             }
-            page.entry("through", service(facts.end.event));
+            let through = service(facts.end.event).or_else(|| service(other.event));
+            page.entry("through", through);
             end(&mut page, other.event, None);
             figures(&mut page, &other.event.figures);
         }

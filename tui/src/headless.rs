@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use collector::model::Update;
 use collector::source::{Stop, Updates};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::{Stream, StreamExt};
 
 pub(crate) use self::options::Options;
@@ -21,7 +21,7 @@ use self::transcript::{Step, Transcript};
 use crate::signals::{Caught, HUNG_UP, Signals};
 
 /// How long a source has to say its last words, and a reader to take them, once we were told to
-/// stop.
+/// stop. A reader who is slow and goes on reading gets as much again.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Writes what a source says to stdout until the source ends, a bound is reached, the reader goes
@@ -60,6 +60,7 @@ async fn follow(
     let duration = options.duration;
     let mut transcript = Transcript::new(options);
     let mut lines = Vec::new();
+    let progress = output.progress();
     // When to ask the source to stop; then, when to go on without its last words.
     let mut bound: Option<Instant> = None;
     let mut stopping: Option<Caught> = None;
@@ -78,7 +79,7 @@ async fn follow(
             }
             () = output.closed() => break End::Unwritable,
             () = at(bound) => {
-                if asked {
+                if asked && !progress.was_made() {
                     break stopping.map_or(End::Done, End::Told);
                 }
                 stop.request();
@@ -131,18 +132,29 @@ async fn finish(
     end: End,
     signals: &mut Signals,
 ) -> std::io::Result<()> {
+    let progress = output.progress();
     let last = async move {
         if !lines.is_empty() {
             output.send(&mut lines).await;
         }
         output.finish().await
     };
-    match end {
-        End::Told(_) => timeout(GRACE, last).await.unwrap_or(Ok(())),
-        End::Done | End::Unwritable => tokio::select! {
-            written = last => written,
-            _ = signals.next() => Ok(()),
-        },
+    let enough = async {
+        if let End::Told(_) = end {
+            loop {
+                sleep(GRACE).await;
+                if !progress.was_made() {
+                    break;
+                }
+            }
+        } else {
+            pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        written = last => written,
+        () = enough => Ok(()),
+        _ = signals.next() => Ok(()),
     }
 }
 

@@ -48,6 +48,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::{Files, Format, Job};
+use collector::privileges;
 use collector::source::Stop;
 use config::Config;
 use contexts::Contexts;
@@ -97,6 +98,7 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let settings = settings::settings(&source, &view, player, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
         let (updates, recorded) = sources::start(&source, access, &view, format, player, &stop)?;
+        privileges::keep(privileges::SHOWING);
         let elsewhere = Elsewhere {
             contexts,
             player: player.cloned(),
@@ -107,6 +109,7 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
         let (updates, recorded) = sources::start(&source, access, &view, format, player, &stop)?;
+        privileges::keep(privileges::SHOWING);
         (headless::run(updates, &stop, options).await?, recorded)
     };
     match recorded.why() {

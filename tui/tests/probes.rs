@@ -296,6 +296,44 @@ fn nothing_stays_behind() {
     }
 }
 
+/// The effective capabilities of each thread of a process, by the thread's name.
+fn capabilities(pid: u32) -> BTreeMap<String, u64> {
+    let field = |status: &str, name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.expect("a field of the status").trim().to_owned()
+    };
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+    threads
+        .map(|thread| {
+            let path = thread.expect("a thread").path().join("status");
+            let status = std::fs::read_to_string(path).expect("a status");
+            let effective = field(&status, "CapEff:");
+            let effective = u64::from_str_radix(&effective, 16).expect("a mask");
+            (field(&status, "Name:"), effective)
+        })
+        .collect()
+}
+
+/// Only what still looks at the kernel may do so, and nothing may do more.
+#[test]
+fn capabilities_are_given_up_once_the_probes_are_attached() {
+    const SYS_ADMIN: u64 = 1 << 21;
+    const NEVER: u64 = 1 << 12 | 1 << 16 | 1 << 22; // NET_ADMIN, SYS_MODULE, SYS_BOOT
+    const BPF: u64 = 1 << 39;
+    if !can_trace() {
+        return;
+    }
+    let tracer = Tracer::start(&["-o", "json"]);
+    let threads = capabilities(tracer.child.id());
+    let (host, shown) = (threads["host"], threads["tcpscope"]);
+    assert_eq!(host & BPF, BPF, "{threads:x?}");
+    assert_eq!(shown & (BPF | SYS_ADMIN), 0, "{threads:x?}");
+    for (name, effective) in &threads {
+        assert_eq!(effective & NEVER, 0, "{name}");
+    }
+    tracer.end("TERM");
+}
+
 /// Runs it with one thing hidden by a file system that is mounted over it for it alone.
 fn without(hidden: &str, args: &str) -> std::process::Output {
     let script = format!(

@@ -38,6 +38,7 @@ use crate::model::{Bye, SourceState, Update};
 use crate::source::{Stop, Updates};
 
 pub use self::lines::{About, Allowed};
+pub use self::request::FILTER_MAX;
 
 /// The port, where none is given: free in the registry, and outside of the node ports.
 pub const PORT: u16 = 7171;

@@ -11,7 +11,7 @@ use super::history::Since;
 use crate::filter::Filter;
 
 /// A filter's text is no longer, in bytes.
-pub(super) const FILTER_MAX: usize = 4096;
+pub const FILTER_MAX: usize = 4096;
 
 /// What may be asked for.
 #[derive(Debug, PartialEq)]

@@ -94,6 +94,17 @@ impl Filter {
         self
     }
 
+    /// The terms that can be decided without a name for the other end, which is what an agent can be
+    /// asked for: all that passes the whole filter passes these.
+    #[must_use]
+    pub fn without_peers(mut self) -> Self {
+        self.terms.retain(|term| match &term.test {
+            Test::Is(field, _) | Test::Compare(field, ..) => field.key != Key::Peer,
+            Test::Any(words) => words.iter().all(|word| matches!(word, Word::Net(_))),
+        });
+        self
+    }
+
     /// The filter `is:failed`, as `--failed` means it.
     #[must_use]
     pub fn failed() -> Self {

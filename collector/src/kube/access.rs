@@ -1,9 +1,12 @@
 //! From a kubeconfig to clients.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::config::{ExecConfig, ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use kube::config::{
+    ExecConfig, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError,
+};
 use kube::{Client, Config};
 use thiserror::Error;
 
@@ -126,6 +129,17 @@ async fn config(options: &Options) -> Result<Config, String> {
     Ok(config)
 }
 
+/// Why there is no kubeconfig that can be used, outside of a pod.
+fn missing(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(why, path) if why.kind() == ErrorKind::NotFound => format!(
+            "there is no {}, and this is not a pod: name one by --kubeconfig or $KUBECONFIG",
+            path.display()
+        ),
+        error => error.to_string(),
+    }
+}
+
 async fn read(options: &Options) -> Result<Config, String> {
     let context = KubeConfigOptions {
         context: options.context.clone(),
@@ -138,11 +152,12 @@ async fn read(options: &Options) -> Result<Config, String> {
             let config = Config::from_custom_kubeconfig(kubeconfig, &context).await;
             config.map_err(|e| sentence(&e))
         }
-        None if options.context.is_some() => {
-            let config = Config::from_kubeconfig(&context).await;
-            config.map_err(|e| sentence(&e))
-        }
-        None => Config::infer().await.map_err(|e| sentence(&e)),
+        None => match Config::from_kubeconfig(&context).await {
+            Err(error) if options.context.is_none() => {
+                Config::incluster().map_err(|_no_pod| missing(&error))
+            }
+            config => config.map_err(|e| sentence(&e)),
+        },
     }
 }
 

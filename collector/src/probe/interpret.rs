@@ -351,9 +351,14 @@ fn fin_of(end: &Record) -> Record {
     }
 }
 
-/// An ending by a call of a process.
+/// An ending by a call: of a process, or of the kernel itself, which is nobody.
 fn ending_by_call(record: &Record, out: &mut Output<'_>) -> Event {
-    let mut event = event(record, EventType::Close, Phase::End, out);
+    let kind = if record.flags & flag::OWNED == 0 {
+        EventType::Unknown
+    } else {
+        EventType::Close
+    };
+    let mut event = event(record, kind, Phase::End, out);
     event.reason = Some(reason::of_call(record));
     event
 }

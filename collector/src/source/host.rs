@@ -18,7 +18,7 @@ use crate::probe::requirements::explain_failure;
 use crate::probe::{
     self, Clock, DriftCheck, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
 };
-use crate::sock_diag;
+use crate::{privileges, sock_diag};
 
 /// How this host is watched.
 #[derive(Clone, Debug)]
@@ -123,6 +123,7 @@ impl Reader {
     fn attach(options: &Options) -> Result<Self, ProbeError> {
         let mut probes = Probes::attach(&options.probe)?;
         let attached = Timestamp::now();
+        privileges::keep(privileges::WATCHING);
         let ring = probes.take_ring()?;
         let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), Instant::now());
         Ok(Self {

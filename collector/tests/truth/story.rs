@@ -14,9 +14,18 @@ use crate::trace::{Log, Tracer};
 
 /// An ending is held back for a second; the rest is for a busy machine.
 const BOUND: Duration = Duration::from_secs(10);
-/// How much the comparison of two clocks may be off, when the thread that compares is interrupted.
-const WOBBLE_NS: i64 = 10_000_000;
-const WOBBLE_US: i64 = WOBBLE_NS / 1000;
+
+/// How much the comparison of two clocks may be off, nanoseconds, when the thread that compares is
+/// interrupted; an emulated processor is, for longer, and by whoever else wants the real one.
+pub fn wobble_ns() -> i64 {
+    static EMULATED: OnceLock<bool> = OnceLock::new();
+    let emulated = EMULATED.get_or_init(|| std::env::var_os("TCPSCOPE_EMULATED").is_some());
+    if *emulated { 200_000_000 } else { 10_000_000 }
+}
+
+fn wobble_us() -> i64 {
+    wobble_ns() / 1000
+}
 
 /// Which socket: its network namespace and both ends.
 pub type Key = (u32, SocketAddr, SocketAddr);
@@ -128,8 +137,8 @@ impl Story {
         })
     }
 
-    /// An opening `U`: nobody accepted what was established at that time.
-    pub fn never_accepted(netns: u32, local: SocketAddr, remote: SocketAddr, ts: Window) -> Self {
+    /// An opening `U`: no call of a process has opened or accepted what was established at that time.
+    pub fn opened_by_nobody(netns: u32, local: SocketAddr, remote: SocketAddr, ts: Window) -> Self {
         Self::of(netns, local, remote).opens(Row::new(EventType::Unknown, Phase::Open, ts))
     }
 
@@ -388,7 +397,7 @@ impl Story {
         {
             let apart = (ending.ts.0 - opening.ts.0) / 1000;
             let dur = dur.get().cast_signed();
-            if (apart - dur).abs() > WOBBLE_US {
+            if (apart - dur).abs() > wobble_us() {
                 out.push(format!(
                     "row 2: dur {dur} µs, but the rows are {apart} µs apart"
                 ));
@@ -453,7 +462,7 @@ impl Story {
         let mntns = who.and(self.mntns.or(who.map(|w| w.mntns)));
         check("mntns", text(&mntns), text(&event.mntns.map(|n| n.get())));
 
-        let wobbly = (row.ts.from - WOBBLE_NS)..=(row.ts.to + WOBBLE_NS);
+        let wobbly = (row.ts.from - wobble_ns())..=(row.ts.to + wobble_ns());
         if !wobbly.contains(&event.ts.0) {
             let (early, late) = (row.ts.from - event.ts.0, event.ts.0 - row.ts.to);
             out.push(if early > 0 {
@@ -503,8 +512,8 @@ impl Story {
         match (row.began, big(figures.lat_us)) {
             (None, None) => {}
             (Some(began), Some(lat)) => {
-                let least = (row.ts.from - began.to) / 1000 - WOBBLE_US;
-                let most = (row.ts.to - began.from) / 1000 + WOBBLE_US;
+                let least = (row.ts.from - began.to) / 1000 - wobble_us();
+                let most = (row.ts.to - began.from) / 1000 + wobble_us();
                 let lat = lat.cast_signed();
                 if !(least..=most).contains(&lat) {
                     out.push(format!("row {n}: lat {lat} µs, not in {least}..={most}"));

@@ -191,8 +191,17 @@ fn a_cluster_is_asked_for_or_implied_by_the_name() {
 }
 
 #[test]
+fn agents_are_asked_for_what_they_can_decide() {
+    let mut view = view("-k -A --failed");
+    view.filter = Some("port:443 !peer:db curl 192.0.2.0/24".to_owned());
+    let asked = view.scope(Format::Json).expect("a scope");
+    let known = Filter::parse("is:failed port:443 192.0.2.0/24").expect("a filter");
+    assert_eq!(asked, known);
+}
+
+#[test]
 fn the_contexts_namespace_is_a_default() {
-    // On the screen it is not what agents are asked for: others may be wanted next.
+    // On the screen, and for a recording, it is not what agents are asked for.
     for (line, filter, asked) in [
         ("-k", "ns:shop", ""),
         ("-k -A", "", ""),
@@ -205,5 +214,7 @@ fn the_contexts_namespace_is_a_default() {
         let scope = |format| view.scope(format).expect("a scope");
         assert_eq!(scope(Format::Json), filter, "{line}");
         assert_eq!(scope(Format::Tui), asked, "{line}");
+        view.record = Some("rec.jsonl".into());
+        assert_eq!(view.scope(Format::Json).expect("a scope"), asked, "{line}");
     }
 }

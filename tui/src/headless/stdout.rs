@@ -3,6 +3,8 @@
 use std::future::pending;
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -18,6 +20,35 @@ pub(super) struct Output {
     result: oneshot::Receiver<std::io::Result<()>>,
     /// The other end's going away, where the kernel tells of it.
     reader: Option<AsyncFd<OwnedFd>>,
+    progress: Progress,
+}
+
+/// How many bytes the reader has taken since it was last asked for.
+#[derive(Clone, Default)]
+pub(super) struct Progress(Arc<AtomicUsize>);
+
+impl Progress {
+    /// Whether the reader has taken anything since this was last asked.
+    pub(super) fn was_made(&self) -> bool {
+        self.0.swap(0, Ordering::Relaxed) > 0
+    }
+}
+
+/// Tells of the progress that it makes.
+struct Told<W>(W, Progress);
+
+impl<W: Write> Write for Told<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        /// As much as a pipe holds: more in one call would be one step, however long it takes.
+        const STEP: usize = 1 << 16;
+        let written = self.0.write(bytes.get(..STEP).unwrap_or(bytes))?;
+        self.1.0.fetch_add(written, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 impl Output {
@@ -39,6 +70,8 @@ impl Output {
     pub(super) fn start(sink: impl Write + Send + 'static) -> std::io::Result<Self> {
         let (pieces, queue) = mpsc::channel(QUEUE);
         let (done, result) = oneshot::channel();
+        let progress = Progress::default();
+        let sink = Told(sink, progress.clone());
         std::thread::Builder::new()
             .name("stdout".into())
             .spawn(move || done.send(write_all(sink, queue)))?;
@@ -46,7 +79,13 @@ impl Output {
             pieces,
             result,
             reader: None,
+            progress,
         })
+    }
+
+    /// What the reader takes.
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Hands over the lines as soon as there is room, and leaves none. False if nobody takes them.

@@ -171,6 +171,9 @@ pub async fn delete(
             Err(error) => return Err(wrong(error)),
         }
     }
+    if !going.is_empty() {
+        said("waiting until all of them are gone");
+    }
     let until = Instant::now() + within;
     for (api, kind, name) in going {
         let wrong = |error| refused("delete", &kind, &name, &error);

@@ -110,7 +110,10 @@ impl Facts {
         let btf = btf::read_kernel().and_then(Btf::parse).ok();
         let has_tracepoint = |name| Some(btf.as_ref()?.tracepoint_arity(name).is_ok());
         let syscalls = ["sys_exit_accept", "sys_exit_accept4"];
-        let status = Process::myself().and_then(|me| me.status()).ok();
+        // Of this thread: another one may have given up what this one has.
+        let this = rustix::thread::gettid().as_raw_nonzero().get();
+        let this = Process::myself().and_then(|me| me.task_from_tid(this));
+        let status = this.and_then(|thread| thread.status()).ok();
         Self {
             capabilities: status.as_ref().map_or(0, |status| status.capeff),
             release: host::kernel_release().to_string(),

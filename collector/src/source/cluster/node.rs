@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::backoff::Backoff;
 use super::frames::{Frame, Frames};
 use super::merge::Dated;
-use crate::agent::HEARTBEAT;
+use crate::agent::{FILTER_MAX, HEARTBEAT};
 use crate::filter::Filter;
 use crate::kube::discover::AgentPod;
 use crate::kube::token::Tokens;
@@ -72,8 +72,10 @@ impl Node {
         updates: mpsc::Sender<Dated>,
     ) -> Self {
         let mut query = "/v1/stream?proto=1".to_owned();
-        if !scope.is_all() {
-            let filter = URL_SAFE_NO_PAD.encode(scope.to_string());
+        let text = scope.to_string();
+        // What is too long for an agent is filtered here.
+        if !scope.is_all() && text.len() <= FILTER_MAX {
+            let filter = URL_SAFE_NO_PAD.encode(text);
             // A String takes all that is written.
             let _ = write!(query, "&filter={filter}");
         }

@@ -290,6 +290,15 @@ impl Actor {
         self.does(Op::Shutdown { fd, how })
     }
 
+    /// Runs a program in this actor's namespaces, its words parted by spaces.
+    pub fn runs(&mut self, command: &str) -> Fallible<Done> {
+        let mut words = command.split(' ').map(Into::into);
+        self.does(Op::Run {
+            program: words.next().ok_or_else(no("program"))?,
+            args: words.collect(),
+        })
+    }
+
     pub fn sets(&mut self, fd: Fd, level: i32, name: i32, value: i32) -> Fallible<Done> {
         self.does(Op::Set {
             fd,
@@ -413,7 +422,8 @@ pub fn as_fd(done: &Done) -> Fallible<Fd> {
     Ok(done.ok()?.try_into()?)
 }
 
-fn domain(like: SocketAddr) -> i32 {
+/// `AF_INET` or `AF_INET6`.
+pub fn domain(like: SocketAddr) -> i32 {
     match like {
         SocketAddr::V4(_) => libc::AF_INET,
         SocketAddr::V6(_) => libc::AF_INET6,

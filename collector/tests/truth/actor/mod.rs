@@ -14,6 +14,6 @@ mod serve;
 mod sys;
 mod uring;
 
-pub use handle::{ANY6, Actor, Conn, Done, Listener, V4, V6, Window, as_fd};
+pub use handle::{ANY6, Actor, Conn, Done, Listener, V4, V6, Window, as_fd, domain};
 pub use protocol::{Acceptor, Fd, Op, Uring, Who};
 pub use serve::{FLAG, hierarchy, main};

@@ -147,6 +147,11 @@ pub enum Op {
         path: PathBuf,
         text: String,
     },
+    /// Runs a program to its end; it must succeed.
+    Run {
+        program: String,
+        args: Vec<String>,
+    },
     /// Ends at once, closing nothing by itself.
     Exit {
         status: i32,
@@ -162,8 +167,10 @@ pub enum Op {
         fd: Fd,
         times: u32,
     },
-    /// Gets a copy of each TCP segment that arrives in its network namespace.
-    Tap,
+    /// Gets a copy of each TCP segment of that family that arrives in its network namespace.
+    Tap {
+        domain: i32,
+    },
     /// Answers the next one from that port with "destination unreachable".
     AnswerByIcmp {
         tap: Fd,

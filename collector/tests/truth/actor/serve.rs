@@ -132,6 +132,7 @@ impl Served<'_> {
             }
             Op::OwnCgroup { name } => own_cgroup(name),
             Op::WriteFile { path, text } => fs::write(path, text).map(|()| 0).map_err(errno),
+            Op::Run { program, args } => run(program, args),
             Op::Exit { status } => sys::exit(*status),
             Op::Burst {
                 domain,
@@ -139,7 +140,7 @@ impl Served<'_> {
                 times,
             } => burst(*domain, *addr, *times),
             Op::Serve { fd, times } => serve_burst(*fd, *times),
-            Op::Tap => icmp::tap(),
+            Op::Tap { domain } => icmp::tap(*domain),
             Op::AnswerByIcmp { tap, port, code } => icmp::answer(*tap, *port, *code),
             Op::UringRead { bytes } => uring::read(*bytes),
             Op::Uring { fd, how } => uring::accept(*fd, *how),
@@ -331,6 +332,20 @@ fn cgroup() -> Option<u64> {
         (Some(mount), path) => fs::metadata(format!("{mount}{path}")).ok().map(|m| m.ino()),
         // The root's number is the same everywhere.
         (None, path) => (path == "/").then_some(1),
+    }
+}
+
+fn run(program: &str, args: &[String]) -> Answer {
+    let quiet = std::process::Stdio::null;
+    let status = std::process::Command::new(program)
+        .args(args)
+        .stdin(quiet())
+        .status()
+        .map_err(errno)?;
+    if status.success() {
+        Ok(0)
+    } else {
+        Err(libc::EINVAL)
     }
 }
 

@@ -143,7 +143,9 @@ fn unreachable(case: &Case) -> Fallible<()> {
     let (mut stage, since) = (Stage::new()?, since(case));
     let listener = stage.server.listens(V4)?;
     stage.server.does(Op::Deafen { fd: listener.fd })?;
-    let tap = as_fd(&stage.server.does(Op::Tap)?)?;
+    let tap = as_fd(&stage.server.does(Op::Tap {
+        domain: libc::AF_INET,
+    })?)?;
     for _ in 0..ENOUGH {
         let (fd, local) = stage.client.bound(V4)?;
         let (addr, port, code) = (listener.addr, local.port(), ICMP_HOST_UNREACH);

@@ -39,10 +39,7 @@ fn rows(events: &[Event], place: &Place) -> HashMap<Which, Vec<Event>> {
     rows
 }
 
-/// Two tracers look at their clocks one after the other.
-const APART_NS: i64 = 10_000_000;
-
-/// Whether two tracers say the same.
+/// Whether two tracers, which look at their clocks one after the other, say the same.
 fn same(one: &Event, other: &Event) -> bool {
     let sides = [one, other].map(|event| {
         let figures = &event.figures;
@@ -56,7 +53,7 @@ fn same(one: &Event, other: &Event) -> bool {
             (event.cgroup, event.mntns, event.state),
         )
     });
-    sides[0] == sides[1] && (one.ts.0 - other.ts.0).abs() < APART_NS
+    sides[0] == sides[1] && (one.ts.0 - other.ts.0).abs() < story::wobble_ns()
 }
 
 /// What is said is what the tracer with enough room says, and what is not said is counted.
@@ -85,7 +82,7 @@ fn reconcile(case: &Case, small: &Tracer, place: &Place, all: usize) -> Fallible
 
     // What else happened on this machine meanwhile may be among what was lost.
     let strangers = big.events.iter().filter(|event| !place.has(event));
-    let strangers = strangers.filter(|event| event.ts.0 > hello.ts.0 - APART_NS);
+    let strangers = strangers.filter(|event| event.ts.0 > hello.ts.0 - story::wobble_ns());
     let strangers = strangers.count() as u64;
     let missing = (all - place.count(&small.events)) as u64;
     let lost = small.lost_by(LossKind::Ring);
@@ -154,7 +151,7 @@ fn full_map(case: &Case) -> Fallible<()> {
             ([found], Some([expected])) if same(found, expected) => {
                 let measured = found.figures.dur_us.is_some_and(|dur| {
                     let longer = expected.figures.dur_us.unwrap_or_default();
-                    dur.get().abs_diff(longer.get()) > 10_000
+                    dur.get().abs_diff(longer.get()) > story::wobble_ns().unsigned_abs() / 1000
                 });
                 if measured {
                     return failed(format!("{found:?}\ninstead of {expected:?}"));

@@ -27,7 +27,7 @@ fn queued() -> Fallible<(Actor, Actor, Listener, Conn)> {
 }
 
 fn never_accepted(c: &Conn) -> Story {
-    Story::never_accepted(c.done.who.netns, c.remote, c.local, c.done.window)
+    Story::opened_by_nobody(c.done.who.netns, c.remote, c.local, c.done.window)
 }
 
 fn linger(client: &mut Actor, c: &Conn) -> Fallible<crate::actor::Done> {

@@ -7,7 +7,7 @@ use collector::model::Reason;
 use super::cases;
 use super::connect::errno;
 use super::ending::Pair;
-use crate::actor::{Actor, Conn, Op, V4};
+use crate::actor::{Actor, Conn, Op, V4, V6, domain};
 use crate::case::{Case, Fallible};
 use crate::story::Story;
 
@@ -18,7 +18,9 @@ cases! { "space":
     no_free_port,
     name_taken,
     unreachable,
+    unreachable_v6,
     prohibited_by_icmp,
+    prohibited_by_icmp_v6,
 }
 
 fn in_its_own() -> Fallible<Actor> {
@@ -153,12 +155,13 @@ fn name_taken(case: &Case) -> Fallible<()> {
 }
 
 /// Somebody on the way answers a SYN with an ICMP message.
-fn answered_by_icmp(case: &Case, code: u8, errno_of: i32) -> Fallible<()> {
+fn answered_by_icmp(case: &Case, like: SocketAddr, code: u8, errno_of: i32) -> Fallible<()> {
     let (mut client, mut server) = pair()?;
-    let listener = server.listens(V4)?;
+    let listener = server.listens(like)?;
     server.does(Op::Deafen { fd: listener.fd })?;
-    let wire = server.does(Op::Tap)?;
-    let (fd, local) = client.bound(V4)?;
+    let domain = domain(like);
+    let wire = server.does(Op::Tap { domain })?;
+    let (fd, local) = client.bound(like)?;
     let addr = listener.addr;
     let connecting = client.begin(&Op::Connect { fd, addr })?;
     client.is_blocked_in(libc::SYS_connect)?;
@@ -169,10 +172,9 @@ fn answered_by_icmp(case: &Case, code: u8, errno_of: i32) -> Fallible<()> {
     })?;
     let connect = client.finish(connecting)?;
     connect.fails_with(errno_of)?;
-    let local = local.port();
     case.expect(&[Story::failed(
         &connect,
-        at(local),
+        local,
         addr,
         connect.window,
         Reason::Unreachable,
@@ -182,10 +184,20 @@ fn answered_by_icmp(case: &Case, code: u8, errno_of: i32) -> Fallible<()> {
 
 fn unreachable(case: &Case) -> Fallible<()> {
     const ICMP_HOST_UNREACH: u8 = 1;
-    answered_by_icmp(case, ICMP_HOST_UNREACH, libc::EHOSTUNREACH)
+    answered_by_icmp(case, V4, ICMP_HOST_UNREACH, libc::EHOSTUNREACH)
 }
 
 fn prohibited_by_icmp(case: &Case) -> Fallible<()> {
     const ICMP_PKT_FILTERED: u8 = 13;
-    answered_by_icmp(case, ICMP_PKT_FILTERED, libc::EHOSTUNREACH)
+    answered_by_icmp(case, V4, ICMP_PKT_FILTERED, libc::EHOSTUNREACH)
+}
+
+fn unreachable_v6(case: &Case) -> Fallible<()> {
+    const ICMPV6_ADDR_UNREACH: u8 = 3;
+    answered_by_icmp(case, V6, ICMPV6_ADDR_UNREACH, libc::EHOSTUNREACH)
+}
+
+fn prohibited_by_icmp_v6(case: &Case) -> Fallible<()> {
+    const ICMPV6_ADM_PROHIBITED: u8 = 1;
+    answered_by_icmp(case, V6, ICMPV6_ADM_PROHIBITED, libc::EACCES)
 }

@@ -1,5 +1,7 @@
 //! Openings that are not three segments: TCP Fast Open, simultaneous open, MPTCP.
 
+use std::net::SocketAddr;
+
 use collector::model::Reason;
 
 use super::cases;
@@ -15,6 +17,7 @@ cases! { "special":
     simultaneous_open,
     mptcp,
     mptcp_to_plain,
+    mptcp_with_a_joined_subflow,
 }
 
 /// A client and a server in a namespace of their own, in which Fast Open is allowed.
@@ -188,6 +191,16 @@ fn mptcp_to_plain(case: &Case) -> Fallible<()> {
     through_mptcp(case, libc::IPPROTO_TCP)
 }
 
+/// With MPTCP it is a worker of the kernel's that closes the subflows, some time after.
+const LATE_NS: i64 = 2_000_000_000;
+
+fn late(call: Window) -> Window {
+    Window {
+        to: call.to + LATE_NS,
+        ..call
+    }
+}
+
 fn through_mptcp(case: &Case, client_protocol: i32) -> Fallible<()> {
     let (mut client, mut server) = Actor::pair()?;
     let probe = server.tries(Op::Socket {
@@ -209,16 +222,8 @@ fn through_mptcp(case: &Case, client_protocol: i32) -> Fallible<()> {
     client.sends(fd, 9)?;
     server.receives(a.fd, 9)?;
     let x = client.closes(fd)?;
-    let eof = server.drains(a.fd)?;
+    server.drains(a.fd)?;
     let y = server.closes(a.fd)?;
-    // With MPTCP it is a worker of the kernel's that closes the subflows, some time after.
-    let late = |w: Window| {
-        w.until(Window {
-            from: 0,
-            to: w.to + 2_000_000_000,
-        })
-    };
-    let _ = eof;
     case.expect(&[
         Story::connected(&c)
             .closed_within(&x, late(x.window), Reason::FinLocal)
@@ -228,5 +233,81 @@ fn through_mptcp(case: &Case, client_protocol: i32) -> Fallible<()> {
             .closed_within(&y, late(y.window), Reason::FinRemote)
             .by_any_thread()
             .bytes(0, 9),
+    ])
+}
+
+/// Where the client's second subflow to that address begins, once it is established.
+fn second_path(netns: u32, to: SocketAddr) -> Option<SocketAddr> {
+    let all = collector::sock_diag::dump_all_netns().ok()?;
+    let open = all.sockets.into_iter().filter(|(inside, socket)| {
+        *inside == netns && socket.state == collector::model::TcpState::Established
+    });
+    open.map(|(_, socket)| socket)
+        .find(|socket| socket.local.addr != to.ip() && socket.remote.port == to.port())
+        .map(|socket| SocketAddr::new(socket.local.addr, socket.local.port))
+}
+
+/// A second path of one connection: no call opens it, and nobody accepts it. Closing the connection
+/// closes it too, by a worker of the kernel's, which is nobody.
+fn mptcp_with_a_joined_subflow(case: &Case) -> Fallible<()> {
+    let mut server = Actor::start()?;
+    server.does(Op::OwnNetwork)?;
+    let mut client = Actor::start()?;
+    client.does(Op::JoinNetwork {
+        pid: server.who().pid,
+    })?;
+    for allow in [
+        "ip mptcp limits set subflow 1 add_addr_accepted 0",
+        "ip mptcp endpoint add 127.0.0.2 dev lo subflow",
+    ] {
+        if client.runs(allow).is_err() {
+            return crate::case::lacking("CONFIG_MPTCP is not set, or `ip` does not know MPTCP");
+        }
+    }
+    let listener = server.listens_with(V4, 16, libc::IPPROTO_MPTCP)?;
+    let fd = client.socket_with(V4, 0, libc::IPPROTO_MPTCP)?;
+    let connect = client.does(Op::Connect {
+        fd,
+        addr: listener.addr,
+    })?;
+    let c = Conn::new(fd, connect)?;
+    let a = server.accepts(listener)?;
+    // The second path is made once the first has carried something both ways.
+    client.sends(fd, 9)?;
+    server.receives(a.fd, 9)?;
+    server.sends(a.fd, 1)?;
+    client.receives(fd, 1)?;
+    let netns = client.who().netns;
+    let mut joined = None;
+    crate::case::until(std::time::Duration::from_secs(10), || {
+        joined = second_path(netns, listener.addr);
+        joined.is_some()
+    })?;
+    let second = joined.ok_or_else(crate::case::no("second path"))?;
+    let x = client.closes(fd)?;
+    server.drains(a.fd)?;
+    let y = server.closes(a.fd)?;
+    let whole = Window {
+        from: c.done.window.from,
+        to: y.window.to + LATE_NS,
+    };
+    case.expect(&[
+        Story::connected(&c)
+            .closed_within(&x, late(x.window), Reason::FinLocal)
+            .by_any_thread()
+            .bytes(9, 1),
+        Story::accepted(&a, &c)
+            .closed_within(&y, late(y.window), Reason::FinRemote)
+            .by_any_thread()
+            .bytes(1, 9),
+        Story::opened_by_nobody(netns, second, listener.addr, whole)
+            .took_since(whole)
+            .ended(None, whole, Reason::FinLocal, None),
+        Story::opened_by_nobody(netns, listener.addr, second, whole).ended(
+            None,
+            whole,
+            Reason::FinRemote,
+            None,
+        ),
     ])
 }
