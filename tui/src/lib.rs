@@ -24,6 +24,7 @@ mod headless;
 mod help;
 mod history;
 mod home;
+mod input;
 mod job;
 mod keymap;
 mod log;

@@ -9,7 +9,6 @@ use collector::identity::process;
 use collector::model::Timestamp;
 use collector::record::Recording;
 use collector::source::{Stop, Updates};
-use crossterm::event::EventStream;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -21,6 +20,7 @@ use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
 use crate::config;
 use crate::contexts::{Contexts, Switched};
+use crate::input::Input;
 use crate::job::{Done, Job, Saved};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
@@ -80,7 +80,7 @@ async fn show(
         elsewhere,
         switched: None,
     };
-    let mut input = EventStream::new();
+    let mut input = Input::new();
     let mut second = interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut over = false;
