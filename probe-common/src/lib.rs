@@ -92,7 +92,7 @@ pub struct Task {
     pub reserved: u32,
 }
 
-/// What happened to one socket.
+/// What happened to one socket. In the ring it is cut off where it has no more to say.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record {
@@ -106,22 +106,6 @@ pub struct Record {
     pub start_ns: u64,
     /// When the connection was opened; 0 is unknown. `CLOCK_MONOTONIC`, nanoseconds.
     pub opened_ns: u64,
-    /// Payload bytes sent at least once.
-    pub sent: u64,
-    /// Payload bytes received in order.
-    pub received: u64,
-    /// Payload bytes written by the process and not sent yet.
-    pub unsent: u32,
-    /// Smoothed round-trip time, microseconds.
-    pub rtt_us: u32,
-    /// Segments retransmitted.
-    pub retrans: u32,
-    /// The socket's network namespace, its inode number.
-    pub netns: u32,
-    /// Source address in network order; IPv4 in the first four bytes.
-    pub saddr: [u8; 16],
-    /// Destination address, likewise.
-    pub daddr: [u8; 16],
     /// Source port, host order.
     pub sport: u16,
     /// Destination port, host order.
@@ -142,9 +126,37 @@ pub struct Record {
     pub new_state: u8,
     /// Makes the padding explicit.
     pub reserved: u8,
+    /// Payload bytes sent at least once.
+    pub sent: u64,
+    /// Payload bytes received in order.
+    pub received: u64,
+    /// Payload bytes written by the process and not sent yet.
+    pub unsent: u32,
+    /// Smoothed round-trip time, microseconds.
+    pub rtt_us: u32,
+    /// Segments retransmitted.
+    pub retrans: u32,
+    /// The socket's network namespace, its inode number.
+    pub netns: u32,
     /// Who did it, if [`flag::OWNED`].
     pub task: Task,
+    /// Source address in network order; IPv4 in the first four bytes.
+    pub saddr: [u8; 16],
+    /// Destination address, likewise.
+    pub daddr: [u8; 16],
 }
+
+impl Record {
+    /// The bytes of an [`kind::END`] after a [`kind::FIN`] that told the rest: no process, and no
+    /// addresses.
+    pub const FIGURES: usize = core::mem::offset_of!(Record, task);
+    /// The bytes of a record of IPv4, in which the destination's four follow on the source's.
+    pub const V4: usize = core::mem::offset_of!(Record, saddr) + 8;
+}
+
+/// The room of a record that is cut off after `N` bytes.
+#[repr(C, align(8))]
+pub struct Without<const N: usize>([u8; N]);
 
 /// What the probes remember of a socket, keyed by its address in the kernel.
 #[repr(C)]
@@ -377,5 +389,6 @@ impl RingOffsets {
 const _: () = assert!(size_of::<RingOffsets>() == 20);
 const _: () = assert!(size_of::<Task>() == 48);
 const _: () = assert!(size_of::<Record>() == 160);
+const _: () = assert!(Record::FIGURES == 80 && Record::V4 == 136);
 const _: () = assert!(size_of::<Tracked>() == 80);
 const _: () = assert!(size_of::<Offsets>() == 4 * Offsets::PATHS.len());

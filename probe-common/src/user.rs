@@ -1,6 +1,6 @@
 //! Checked decoding: bytes from the ring are not trusted to be what they should.
 
-use crate::{Record, Task, Tracked};
+use crate::{Record, Task, Tracked, flag, kind};
 
 /// Takes fixed-size pieces off the front of bytes that are known to be long enough.
 struct Reader<'a, const LEN: usize>(&'a [u8; LEN], usize);
@@ -45,27 +45,45 @@ impl<const LEN: usize> Reader<'_, LEN> {
 }
 
 impl Record {
-    /// Reads a record in the machine's byte order; `None` if the length is not exactly a record's.
+    /// Reads a record in the machine's byte order, what is cut off as zeros; `None` if the length
+    /// is none of a record's, or not one of the family's.
     ///
     /// Every field may hold any value: what it means is for the caller to check.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; size_of::<Self>()] = bytes.try_into().ok()?;
+        const AF_INET6: u16 = 10;
+        let (figures, rest) = bytes.split_first_chunk()?;
+        let mut record = Self::figures(figures);
+        if rest.is_empty() {
+            let after_fin = record.kind == kind::END && record.flags & flag::FIN_SENT != 0;
+            return after_fin.then_some(record);
+        }
+        let (task, addresses) = rest.split_first_chunk::<{ size_of::<Task>() }>()?;
+        record.task = Reader(task, 0).task();
+        match (addresses.len(), record.family == AF_INET6) {
+            (8, false) => {
+                let (source, destination) = addresses.split_at(4);
+                record.saddr[..4].copy_from_slice(source);
+                record.daddr[..4].copy_from_slice(destination);
+            }
+            (32, true) => {
+                let (source, destination) = addresses.split_at(16);
+                record.saddr.copy_from_slice(source);
+                record.daddr.copy_from_slice(destination);
+            }
+            _ => return None,
+        }
+        Some(record)
+    }
+
+    fn figures(bytes: &[u8; Self::FIGURES]) -> Self {
         let mut r = Reader(bytes, 0);
         // The order of evaluation is that of the fields below, which is that of the layout.
-        Some(Self {
+        Self {
             ts_ns: r.u64(),
             conn: r.u64(),
             start_ns: r.u64(),
             opened_ns: r.u64(),
-            sent: r.u64(),
-            received: r.u64(),
-            unsent: r.u32(),
-            rtt_us: r.u32(),
-            retrans: r.u32(),
-            netns: r.u32(),
-            saddr: r.take(),
-            daddr: r.take(),
             sport: r.u16(),
             dport: r.u16(),
             family: r.u16(),
@@ -76,8 +94,14 @@ impl Record {
             old_state: r.u8(),
             new_state: r.u8(),
             reserved: r.u8(),
-            task: r.task(),
-        })
+            sent: r.u64(),
+            received: r.u64(),
+            unsent: r.u32(),
+            rtt_us: r.u32(),
+            retrans: r.u32(),
+            netns: r.u32(),
+            ..Self::default()
+        }
     }
 }
 

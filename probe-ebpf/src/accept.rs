@@ -6,10 +6,10 @@ use aya_ebpf::macros::{fexit, kretprobe, raw_tracepoint, tracepoint};
 use aya_ebpf::programs::{FExitContext, RawTracePointContext, RetProbeContext, TracePointContext};
 use probe_common::{RingOffsets, Tracked, flag, kind, ring_files};
 
-use crate::kernel::{Ptr, constant, follow, offset, read};
-use crate::maps::{BPF_NOEXIST, SOCKS, count_waiting};
+use crate::kernel::{Copied, Head, Object, Ptr, constant, follow, offset, read};
+use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_waiting};
 use crate::record::{Happened, netns, now_ns};
-use crate::set_state::{CLOSE, arg, raw_cookie};
+use crate::set_state::{CLOSE, Socket, arg};
 use crate::task::Current;
 
 const IPPROTO_TCP: u16 = 6;
@@ -40,25 +40,30 @@ pub fn accept_kretprobe(ctx: RetProbeContext) -> i32 {
     accepted(ctx.ret::<Ptr>(), Certainty::Sure)
 }
 
-/// Where the result is in a system call's exit: behind the common fields and the call's number.
-const RET: usize = 16;
-
 /// `sys_exit_accept` and `sys_exit_accept4`: the result is a descriptor, and the socket is found
 /// through the table of the process. Compatibility (32-bit) calls do not pass here.
 #[tracepoint]
 pub fn accept_syscall(ctx: TracePointContext) -> i32 {
-    // SAFETY: within the tracepoint's record.
-    let ret = unsafe { ctx.read_at::<i64>(RET) }.unwrap_or(-1);
-    accepted(socket_of(Current::get().file(ret)), Certainty::Sure)
+    returned(&ctx, Certainty::Sure)
 }
 
 /// The same beside one of the hooks above: they do not see a call return that began before they were
 /// attached, and a thread may wait in `accept()` for days.
 #[tracepoint]
 pub fn accept_began_before(ctx: TracePointContext) -> i32 {
-    // SAFETY: within the tracepoint's record.
-    let ret = unsafe { ctx.read_at::<i64>(RET) }.unwrap_or(-1);
-    accepted(socket_of(Current::get().file(ret)), Certainty::IfItWaits)
+    returned(&ctx, Certainty::IfItWaits)
+}
+
+#[inline(always)]
+fn returned(ctx: &TracePointContext, certainty: Certainty) -> i32 {
+    /// Where the result is in a system call's exit: behind the common fields and the call's number.
+    const RET: usize = 16;
+    // SAFETY: within the tracepoint's record, of which the verifier lets every byte be read.
+    let ret: i64 = unsafe { ctx.as_ptr().cast::<u8>().add(RET).cast::<i64>().read() };
+    if ret < 0 {
+        return 0;
+    }
+    of_descriptor(ret, certainty)
 }
 
 /// `io_uring_complete(ctx, req, user_data, res, cflags, extra1, extra2)` up to 6.11,
@@ -82,13 +87,10 @@ pub fn accept_io_uring(ctx: RawTracePointContext) -> i32 {
     if request.is_null() || layout == ring_files::UNKNOWN {
         // A request that answers many times is not shown, and neither is what it was for. It need
         // not be: what stands for a socket that is known to wait can only be an accept's result.
-        accepted(
-            socket_of(Current::get().file(descriptor)),
-            Certainty::IfItWaits,
-        );
+        of_descriptor(descriptor, Certainty::IfItWaits);
         if layout != ring_files::UNKNOWN {
             let file = ring_file(ring, layout, res.cast_unsigned());
-            accepted(socket_of(file), Certainty::IfItWaits);
+            of_file(file, Certainty::IfItWaits);
         }
         return 0;
     }
@@ -96,12 +98,12 @@ pub fn accept_io_uring(ctx: RawTracePointContext) -> i32 {
         return 0;
     }
     // The request begins with its command's data.
-    let file = match read::<u32>(request, ring_offset!(file_slot)) {
-        0 => Current::get().file(descriptor),
-        IORING_FILE_INDEX_ALLOC => ring_file(ring, layout, res.cast_unsigned()),
-        slot => ring_file(ring, layout, slot - 1),
+    let slot = match read::<u32>(request, ring_offset!(file_slot)) {
+        0 => return of_descriptor(descriptor, Certainty::Sure),
+        IORING_FILE_INDEX_ALLOC => res.cast_unsigned(),
+        slot => slot - 1,
     };
-    accepted(socket_of(file), Certainty::Sure)
+    of_file(ring_file(ring, layout, slot), Certainty::Sure)
 }
 
 // include/uapi/linux/io_uring.h
@@ -145,12 +147,18 @@ fn socket_of(file: Ptr) -> Ptr {
     if file.is_null() || mode & S_IFMT != S_IFSOCK {
         return core::ptr::null();
     }
-    let sk = follow(follow(file, offset!(private_data)), offset!(socket_sk));
+    let sk = any_socket_of(file);
     let first = constant(&raw const MPTCP_FIRST) as usize;
     if first != 0 && read::<u16>(sk, offset!(protocol)) == IPPROTO_MPTCP {
         return follow(sk, first);
     }
     sk
+}
+
+/// The socket of a file that is known to be one.
+#[inline(always)]
+fn any_socket_of(file: Ptr) -> Ptr {
+    follow(follow(file, offset!(private_data)), offset!(socket_sk))
 }
 
 /// Whether a socket is known to be the result of an accept.
@@ -161,66 +169,103 @@ enum Certainty {
     IfItWaits,
 }
 
+/// The current process has got this descriptor.
+#[inline(always)]
+fn of_descriptor(fd: i64, certainty: Certainty) -> i32 {
+    Current::get().map_or(0, |current| of_file(current.file(fd), certainty))
+}
+
+/// A process has got this file.
+#[inline(always)]
+fn of_file(file: Ptr, certainty: Certainty) -> i32 {
+    // What is remembered is a TCP socket, and needs no further look.
+    if got(any_socket_of(file) as u64, Certainty::IfItWaits) {
+        return 0;
+    }
+    accepted(socket_of(file), certainty)
+}
+
 /// A process has got this socket.
 #[inline(always)]
 fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
-    if sk.is_null() || read::<u16>(sk, offset!(protocol)) != IPPROTO_TCP {
-        return 0;
+    got(sk as u64, certainty);
+    0
+}
+
+/// A process has got the socket at this address; whether it is remembered.
+///
+/// A function that is called, with numbers for arguments: the verifier looks at it once, and it has
+/// a frame of the stack for itself.
+#[inline(never)]
+fn got(key: u64, certainty: Certainty) -> bool {
+    let sk = key as Ptr;
+    let tracked = SOCKS.get_ptr_mut(&key);
+    let is_tcp = || !sk.is_null() && read::<u16>(sk, offset!(protocol)) == IPPROTO_TCP;
+    if tracked.is_none() && (certainty == Certainty::IfItWaits || !is_tcp()) {
+        return false;
     }
-    let key = sk as u64;
-    let now = now_ns();
-    let current = Current::get();
-    let state: u8 = read(sk, offset!(state));
+    let Some(current) = Current::get() else {
+        return false;
+    };
+    let head = Head::of(sk);
+    let socket = Copied(sk, &head);
+    let state: u8 = socket.get(offset!(state));
     let happened = Happened {
         kind: kind::ACCEPT,
-        ts_ns: now,
+        ts_ns: now_ns(),
         old_state: state,
         new_state: state,
         flags: 0,
     };
-    let tracked = match SOCKS.get_ptr_mut(&key) {
-        Some(tracked) => tracked,
-        None if certainty == Certainty::IfItWaits => return 0,
-        None => {
-            // It was in the queue at the start, or did not fit, or it is not established yet: a child is queued
-            // before its handshake is complete, a moment before, or with TCP Fast Open long before.
-            let id = raw_cookie(sk);
-            let tracked = Tracked {
-                conn: id.conn,
-                opened_ns: now,
-                task: current.identity(),
-                flags: flag::OWNED | id.flags,
-                state,
-                netns: netns(sk),
-                ..Tracked::default()
-            };
-            // If it has ended already, nothing more will be seen of it. If it does not fit into the
-            // map, nothing is lost either: its ending will be seen.
-            let refused = state != CLOSE && SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_err();
-            match SOCKS.get_ptr_mut(&key) {
-                // On another CPU it was established just now.
-                Some(established) if refused => established,
-                _ => {
-                    happened.send_event(sk, &tracked);
-                    return 0;
-                }
-            }
-        }
+    if let Some(tracked) = tracked.or_else(|| unknown(socket, &happened, current)) {
+        // SAFETY: the pointer is into the map. A transition on another CPU may write to other
+        // fields.
+        known(socket, unsafe { &mut *tracked }, &happened, current);
+    }
+    true
+}
+
+/// It was in the queue at the start, or did not fit, or it is not established yet: a child is queued
+/// before its handshake is complete, a moment before, or with TCP Fast Open long before. Or it has
+/// been established just now on another CPU, and is remembered by now.
+#[inline(always)]
+fn unknown(sk: impl Socket, happened: &Happened, current: Current) -> Option<*mut Tracked> {
+    let id = sk.id();
+    let tracked = Tracked {
+        conn: id.conn,
+        opened_ns: happened.ts_ns,
+        task: current.identity(),
+        flags: flag::OWNED | id.flags,
+        state: happened.old_state,
+        netns: netns(sk),
+        ..blank()
     };
-    // SAFETY: the pointer is into the map. A transition on another CPU may write to other fields.
-    let tracked = unsafe { &mut *tracked };
-    // Not one that waits: seen before, or a result that only looks like its descriptor.
+    // If it has ended already, nothing more will be seen of it. If it does not fit into the
+    // map, nothing is lost either: its ending will be seen.
+    let key = sk.address() as u64;
+    if tracked.state != CLOSE && SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_err() {
+        let established = SOCKS.get_ptr_mut(&key);
+        if established.is_some() {
+            return established;
+        }
+    }
+    happened.send_event(sk, &tracked);
+    None
+}
+
+/// It is remembered. If it does not wait, it was seen before, or only looks like what was returned.
+#[inline(always)]
+fn known(sk: impl Object, tracked: &mut Tracked, happened: &Happened, current: Current) {
     if tracked.flags & flag::QUEUED == 0 {
-        return 0;
+        return;
     }
     // Its opening is this, also if it was in the queue at the start.
     tracked.flags = tracked.flags & !(flag::QUEUED | flag::BEFORE) | flag::OWNED;
-    tracked.opened_ns = now;
+    tracked.opened_ns = happened.ts_ns;
     tracked.task = current.identity();
     happened.send_event(sk, tracked);
-    if state == CLOSE && tracked.flags & flag::ENDED != 0 {
-        let _ = SOCKS.remove(&key);
+    if happened.old_state == CLOSE && tracked.flags & flag::ENDED != 0 {
+        let _ = SOCKS.remove(&(sk.address() as u64));
         count_waiting(-1);
     }
-    0
 }

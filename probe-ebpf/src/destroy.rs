@@ -4,7 +4,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use probe_common::{flag, kind};
 
-use crate::kernel::Ptr;
+use crate::kernel::{Ptr, Untyped};
 use crate::maps::{SOCKS, any_waiting, count_waiting};
 use crate::record::{Happened, now_ns};
 use crate::set_state::{CLOSE, arg};
@@ -30,7 +30,7 @@ pub fn destroy_sock(ctx: RawTracePointContext) -> i32 {
             new_state: CLOSE,
             flags: 0,
         };
-        happened.send_event(sk, tracked);
+        happened.send_event(Untyped(sk), tracked);
         let _ = SOCKS.remove(&key);
         count_waiting(-1);
     }

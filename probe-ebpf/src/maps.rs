@@ -1,10 +1,11 @@
 //! The maps, and the counters of what did not fit into them.
 
 use core::arch::asm;
+use core::mem::replace;
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use probe_common::{Record, Tracked, lost};
+use probe_common::{Tracked, lost};
 
 /// Records on their way to user space. Its size is set by the loader.
 #[map]
@@ -19,9 +20,63 @@ pub static SOCKS: HashMap<u64, Tracked> = HashMap::with_max_entries(131_072, 0);
 #[map]
 pub static WAITING: Array<i64> = Array::with_max_entries(1, 0);
 
+/// What the first copy of the state machine dealt with last on this CPU.
+#[map]
+static DEALT_WITH: PerCpuArray<Transition> = PerCpuArray::with_max_entries(1, 0);
+
+/// A transition of a socket.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Transition {
+    /// The socket's address.
+    pub sk: u64,
+    /// Between which states.
+    pub change: u64,
+}
+
+impl Transition {
+    /// Says to the second copy, which runs next on this CPU, that this is being dealt with.
+    #[inline(always)]
+    pub fn deal_with(self) {
+        if let Some(last) = DEALT_WITH.get_ptr_mut(0) {
+            // SAFETY: the pointer is into this CPU's slot of the map.
+            unsafe { last.write(self) };
+        }
+    }
+
+    /// Whether the first copy has dealt with just this; of use once. If it has, and a softirq came
+    /// between, this may still say no.
+    #[inline(always)]
+    pub fn was_dealt_with(self) -> bool {
+        let Some(last) = DEALT_WITH.get_ptr_mut(0) else {
+            return false;
+        };
+        // SAFETY: as above.
+        unsafe { replace(&mut (*last).sk, zero()) == self.sk && (*last).change == self.change }
+    }
+}
+
 /// What was lost, by [`lost`].
 #[map]
 pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0);
+
+/// A socket of which nothing is known.
+#[inline(always)]
+pub fn blank() -> Tracked {
+    let unknown = zero();
+    let words = [unknown; size_of::<Tracked>() / size_of::<u64>()];
+    // SAFETY: of the same size, and of integers, zeros are valid.
+    unsafe { core::mem::transmute(words) }
+}
+
+/// Zero, which the compiler does not know: of neighbours that it knows to be zero, it makes a call
+/// of a function that writes byte by byte.
+#[inline(always)]
+pub fn zero() -> u64 {
+    let zero = 0;
+    // SAFETY: reads a variable.
+    unsafe { core::ptr::read_volatile(&raw const zero) }
+}
 
 /// Only if there is no such entry.
 pub const BPF_NOEXIST: u64 = 1;
@@ -58,22 +113,4 @@ pub fn any_waiting() -> bool {
 unsafe fn atomic_add(counter: *mut u64, by: u64) {
     // SAFETY: the caller's pointer is valid and aligned.
     unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) counter, in(reg) by) };
-}
-
-/// Writes a record into the ring; whether it did fit. What is lost with it only the caller knows.
-#[inline(always)]
-#[must_use]
-pub fn submit(fill: impl FnOnce(&mut Record)) -> bool {
-    let Some(mut entry) = RING.reserve::<Record>(0) else {
-        return false;
-    };
-    let slot = entry.as_mut_ptr();
-    // SAFETY: the reservation is of a record's size. Its bytes are whatever was there before: all
-    // zero is a valid record, and `fill` writes what is known.
-    unsafe {
-        slot.write(core::mem::zeroed());
-        fill(&mut *slot);
-    }
-    entry.submit(0);
-    true
 }

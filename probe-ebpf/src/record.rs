@@ -1,10 +1,10 @@
 //! From a socket to a record.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use probe_common::{Record, Tracked, flag, lost};
+use probe_common::{Record, Tracked, Without, flag, lost};
 
-use crate::kernel::{Ptr, follow, offset, read};
-use crate::maps::{count_lost, submit};
+use crate::kernel::{Object, offset};
+use crate::maps::{RING, count_lost, zero};
 
 const AF_INET6: u16 = 10;
 /// `enum sock_flags`: the peer's FIN was received.
@@ -30,9 +30,9 @@ pub struct Happened {
 }
 
 impl Happened {
-    /// Sends a record that is one event, or counts that as lost.
+    /// Sends a record that is one event, or counts that as lost. It has no figures.
     #[inline(always)]
-    pub fn send_event(&self, sk: Ptr, tracked: &Tracked) {
+    pub fn send_event(&self, sk: impl Object, tracked: &Tracked) {
         if !self.send(sk, tracked, false) {
             count_lost(lost::RING);
         }
@@ -42,73 +42,110 @@ impl Happened {
     /// soon will be; whether it did fit into the ring.
     #[inline(always)]
     #[must_use]
-    pub fn send(&self, sk: Ptr, tracked: &Tracked, with_figures: bool) -> bool {
-        submit(|record| {
-            record.ts_ns = self.ts_ns;
-            record.kind = self.kind;
-            record.old_state = self.old_state;
-            record.new_state = self.new_state;
-            record.conn = tracked.conn;
-            record.start_ns = tracked.start_ns;
-            record.opened_ns = tracked.opened_ns;
+    pub fn send(&self, sk: impl Object, tracked: &Tracked, with_figures: bool) -> bool {
+        if sk.get::<u16>(offset!(family)) == AF_INET6 {
+            return submit::<Record>(|record| {
+                self.fill(sk, tracked, with_figures, record);
+                record.task = tracked.task;
+                record.saddr = v6(sk, offset!(v6_saddr));
+                record.daddr = v6(sk, offset!(v6_daddr));
+            });
+        }
+        submit::<Without<{ Record::V4 }>>(|record| {
+            self.fill(sk, tracked, with_figures, record);
             record.task = tracked.task;
-            record.netns = tracked.netns;
-            record.flags = tracked.flags | self.flags;
-            addresses(sk, record);
-            if with_figures {
-                figures(sk, record);
-            }
+            record.saddr[..4].copy_from_slice(&sk.get::<u32>(offset!(saddr)).to_ne_bytes());
+            record.saddr[4..8].copy_from_slice(&sk.get::<u32>(offset!(daddr)).to_ne_bytes());
         })
     }
+
+    /// Sends the final figures of a socket of which an earlier record has told the rest.
+    #[inline(always)]
+    #[must_use]
+    pub fn send_figures(&self, sk: impl Object, tracked: &Tracked) -> bool {
+        submit::<Without<{ Record::FIGURES }>>(|record| self.fill(sk, tracked, true, record))
+    }
+
+    /// Writes all but the process and the addresses.
+    #[inline(always)]
+    fn fill(&self, sk: impl Object, tracked: &Tracked, with_figures: bool, record: &mut Record) {
+        record.ts_ns = self.ts_ns;
+        record.conn = tracked.conn;
+        record.start_ns = tracked.start_ns;
+        record.opened_ns = tracked.opened_ns;
+        record.sport = u16::from_be(sk.get(offset!(sport)));
+        record.dport = u16::from_be(sk.get(offset!(dport)));
+        record.family = sk.get(offset!(family));
+        record.flags = tracked.flags | self.flags;
+        record.err = sk.get::<u32>(offset!(err)) as u16;
+        record.err_soft = sk.get::<u32>(offset!(err_soft)) as u16;
+        record.kind = self.kind;
+        record.old_state = self.old_state;
+        record.new_state = self.new_state;
+        record.reserved = 0;
+        record.netns = tracked.netns;
+        if with_figures {
+            figures(sk, record);
+        } else {
+            let none = zero();
+            (record.sent, record.received) = (none, none);
+            (record.unsent, record.rtt_us) = (none as u32, none as u32);
+            record.retrans = none as u32;
+        }
+    }
+}
+
+/// Writes a record into the ring, as far as `T` reaches; whether it did fit. What is lost with it
+/// only the caller knows.
+#[inline(always)]
+fn submit<T: 'static>(fill: impl FnOnce(&mut Record)) -> bool {
+    let Some(mut entry) = RING.reserve::<T>(0) else {
+        return false;
+    };
+    // SAFETY: `fill` writes every field of what was reserved, and no other; the verifier checks the
+    // latter. Integers may hold what was there before.
+    unsafe { fill(&mut *entry.as_mut_ptr().cast::<Record>()) };
+    entry.submit(0);
+    true
 }
 
 /// Whether the process has closed the socket.
 #[inline(always)]
-pub fn is_orphan(sk: Ptr) -> bool {
-    read::<u64>(sk, offset!(sk_flags)) & SOCK_DEAD != 0
+pub fn is_orphan(sk: impl Object) -> bool {
+    sk.get::<u64>(offset!(sk_flags)) & SOCK_DEAD != 0
 }
 
 /// The inode number of a socket's network namespace.
 #[inline(always)]
-pub fn netns(sk: Ptr) -> u32 {
-    read(follow(sk, offset!(net)), offset!(net_inum))
+pub fn netns(sk: impl Object) -> u32 {
+    sk.through(offset!(net), offset!(net_inum))
 }
 
 #[inline(always)]
-fn addresses(sk: Ptr, record: &mut Record) {
-    record.family = read(sk, offset!(family));
-    record.dport = u16::from_be(read(sk, offset!(dport)));
-    // Not skc_num, which is 0 as soon as the socket is closed.
-    record.sport = u16::from_be(read(sk, offset!(sport)));
-    if record.family == AF_INET6 {
-        record.saddr = read(sk, offset!(v6_saddr));
-        record.daddr = read(sk, offset!(v6_daddr));
-    } else {
-        record.saddr[..4].copy_from_slice(&read::<[u8; 4]>(sk, offset!(saddr)));
-        record.daddr[..4].copy_from_slice(&read::<[u8; 4]>(sk, offset!(daddr)));
-    }
-    record.err = read::<u32>(sk, offset!(err)) as u16;
-    record.err_soft = read::<u32>(sk, offset!(err_soft)) as u16;
+fn v6(sk: impl Object, at: usize) -> [u8; 16] {
+    let halves: [u64; 2] = [sk.get(at), sk.get(at + 8)];
+    // SAFETY: bytes of the same size.
+    unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(halves) }
 }
 
 #[inline(always)]
-fn figures(sk: Ptr, record: &mut Record) {
-    let sent: u64 = read(sk, offset!(bytes_sent));
-    let again: u64 = read(sk, offset!(bytes_retrans));
+fn figures(sk: impl Object, record: &mut Record) {
+    let sent: u64 = sk.get(offset!(bytes_sent));
+    let again: u64 = sk.get(offset!(bytes_retrans));
     record.sent = sent.wrapping_sub(again);
     // A FIN takes a number of the sequence, and is counted as a byte.
-    let fin = read::<u64>(sk, offset!(sk_flags)) & SOCK_DONE != 0;
-    let received: u64 = read(sk, offset!(bytes_received));
+    let fin = sk.get::<u64>(offset!(sk_flags)) & SOCK_DONE != 0;
+    let received: u64 = sk.get(offset!(bytes_received));
     record.received = received.saturating_sub(u64::from(fin));
     if fin {
         record.flags |= flag::PEER_FIN;
     }
-    let next: u32 = read(sk, offset!(snd_nxt));
-    let written: u32 = read(sk, offset!(write_seq));
+    let next: u32 = sk.get(offset!(snd_nxt));
+    let written: u32 = sk.get(offset!(write_seq));
     record.unsent = written.wrapping_sub(next);
-    if written != read::<u32>(sk, offset!(snd_una)) {
+    if written != sk.get::<u32>(offset!(snd_una)) {
         record.flags |= flag::UNACKED;
     }
-    record.rtt_us = read::<u32>(sk, offset!(srtt_us)) >> 3;
-    record.retrans = read(sk, offset!(total_retrans));
+    record.rtt_us = sk.get::<u32>(offset!(srtt_us)) >> 3;
+    record.retrans = sk.get(offset!(total_retrans));
 }

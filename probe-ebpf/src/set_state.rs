@@ -11,13 +11,15 @@
 //! later transition of the same socket shows it, or a later socket at its address.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::bpf_get_socket_cookie;
+use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
 use aya_ebpf::macros::{btf_tracepoint, raw_tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
 use probe_common::{Tracked, flag, kind, lost};
 
-use crate::kernel::{Ptr, offset, read};
-use crate::maps::{BPF_NOEXIST, SOCKS, count_all_lost, count_lost, count_waiting};
+use crate::kernel::{Copied, Head, Object, Ptr, Typed, offset};
+use crate::maps::{
+    BPF_NOEXIST, SOCKS, Transition, blank, count_all_lost, count_lost, count_waiting,
+};
 use crate::record::{Happened, is_orphan, netns, now_ns};
 use crate::task::Current;
 
@@ -39,30 +41,26 @@ const CLOSING: u8 = 11;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn set_state(ctx: BtfTracePointContext) -> i32 {
-    let sk: Ptr = ctx.arg(0);
-    run(sk, ctx.arg(1), ctx.arg(2), Copy::First, || btf_cookie(sk))
+    let change = Change::new(ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    change.map_or(0, |change| change.typed(Copy::First))
 }
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn set_state_again(ctx: BtfTracePointContext) -> i32 {
-    let sk: Ptr = ctx.arg(0);
-    run(sk, ctx.arg(1), ctx.arg(2), Copy::Second, || btf_cookie(sk))
+    let change = Change::new(ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    change.map_or(0, |change| change.typed(Copy::Second))
 }
 
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn raw_set_state(ctx: RawTracePointContext) -> i32 {
-    let sk: Ptr = arg(&ctx, 0);
-    run(sk, arg(&ctx, 1), arg(&ctx, 2), Copy::First, || {
-        raw_cookie(sk)
-    })
+    let change = Change::new(arg(&ctx, 0), arg(&ctx, 1), arg(&ctx, 2));
+    change.map_or(0, |change| change.untyped(Copy::First))
 }
 
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn raw_set_state_again(ctx: RawTracePointContext) -> i32 {
-    let sk: Ptr = arg(&ctx, 0);
-    run(sk, arg(&ctx, 1), arg(&ctx, 2), Copy::Second, || {
-        raw_cookie(sk)
-    })
+    let change = Change::new(arg(&ctx, 0), arg(&ctx, 1), arg(&ctx, 2));
+    change.map_or(0, |change| change.untyped(Copy::Second))
 }
 
 /// An argument of a raw tracepoint, each of which takes 64 bits.
@@ -79,33 +77,50 @@ enum Copy {
     Second,
 }
 
-/// The socket's cookie, made now if nobody has asked for it: what `sock_diag` shows too.
-#[inline(always)]
-fn btf_cookie(sk: Ptr) -> Id {
-    Id {
-        // SAFETY: a pointer that the verifier knows as a socket's.
-        conn: unsafe { bpf_get_socket_cookie(sk.cast_mut().cast()) },
-        flags: 0,
-    }
-}
-
 /// A connection's id, and [`flag::NO_COOKIE`] if it is none of the kernel's.
 pub struct Id {
     pub conn: u64,
     pub flags: u16,
 }
 
+/// A socket that may or may not have a type that the verifier knows.
+pub trait Socket: Object {
+    /// The connection's id.
+    fn id(self) -> Id;
+}
+
+/// The socket's cookie, made now if nobody has asked for it: what `sock_diag` shows too.
+impl Socket for Typed {
+    #[inline(always)]
+    fn id(self) -> Id {
+        Id {
+            // SAFETY: a pointer that the verifier knows as a socket's.
+            conn: unsafe { bpf_get_socket_cookie(self.address().cast_mut().cast()) },
+            flags: 0,
+        }
+    }
+}
+
 /// Without the type information the helper can't be called: the cookie if there is one, else a
 /// number that no cookie reaches.
-#[inline(always)]
-pub fn raw_cookie(sk: Ptr) -> Id {
-    match read(sk, offset!(cookie)) {
-        0 => Id {
-            conn: now_ns() | 1 << 63,
-            flags: flag::NO_COOKIE,
-        },
-        conn => Id { conn, flags: 0 },
+impl Socket for Copied<'_> {
+    #[inline(always)]
+    fn id(self) -> Id {
+        match self.get(offset!(cookie)) {
+            0 => Id {
+                conn: now_ns() | 1 << 63,
+                flags: flag::NO_COOKIE,
+            },
+            conn => Id { conn, flags: 0 },
+        }
     }
+}
+
+/// A socket as one of TCP, if it is one; its type must be known to the verifier.
+#[inline(always)]
+pub fn tcp_sock(sk: Ptr) -> Option<Typed> {
+    // SAFETY: the helper takes no other pointers, and gives one of a known type.
+    unsafe { Typed::new(bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast()) }
 }
 
 /// A socket that connects again keeps its cookie; its connections must not share an id. Cookies
@@ -115,52 +130,111 @@ fn again(cookie: u64, now_ns: u64) -> u64 {
     cookie | (now_ns >> 10) << 48
 }
 
+/// States between which nothing is said, by one of them.
 #[inline(always)]
-fn run(sk: Ptr, old: i32, new: i32, copy: Copy, cookie: impl FnOnce() -> Id) -> i32 {
-    let (old, new) = (old as u8, new as u8);
-    // `tcp_close()` after `shutdown()` sets FIN_WAIT1 and the like once more: the FIN is another
-    // call's, and often another process's.
-    if old == new {
-        return 0;
+fn class(state: u8) -> u8 {
+    match state {
+        ESTABLISHED | CLOSE_WAIT => ESTABLISHED,
+        FIN_WAIT1 | FIN_WAIT2 | CLOSING | LAST_ACK => FIN_WAIT1,
+        other => other,
     }
-    // Listeners, and children of listeners that have no handshake yet.
-    if old == LISTEN || new == LISTEN || read::<u16>(sk, offset!(protocol)) != IPPROTO_TCP {
-        return 0;
+}
+
+/// A transition of a socket.
+#[derive(Clone, core::marker::Copy)]
+struct Change {
+    sk: Ptr,
+    old: u8,
+    new: u8,
+}
+
+impl Change {
+    /// `None` if there is nothing to say: of listeners, of children of listeners that have no
+    /// handshake yet, and where one state is as good as the other. `tcp_close()` after `shutdown()`
+    /// sets `FIN_WAIT1` and the like once more, too: the FIN is another call's.
+    #[inline(always)]
+    fn new(sk: Ptr, old: i32, new: i32) -> Option<Self> {
+        let (old, new) = (old as u8, new as u8);
+        let says_nothing = old == LISTEN || new == LISTEN || class(old) == class(new);
+        (!says_nothing).then_some(Self { sk, old, new })
     }
-    let key = sk as u64;
-    if new == SYN_SENT {
-        if copy == Copy::First {
-            connecting(sk, key, cookie);
-        }
-        return 0;
-    }
-    let Some(tracked) = SOCKS.get_ptr_mut(&key) else {
-        unknown(sk, key, old, new, copy, cookie);
-        return 0;
-    };
-    // SAFETY: the pointer is into the map; the socket is locked by whoever changes its state, so
-    // that nobody else writes to its entry.
-    let tracked = unsafe { &mut *tracked };
-    if copy == Copy::Second && tracked.state == new {
-        return 0;
-    }
-    if tracked.state != old {
-        // A new child at the address of a socket whose end was missed.
-        if old == SYN_RECV {
-            forget_stale(key, tracked);
-            unknown(sk, key, old, new, copy, cookie);
+
+    #[inline(always)]
+    fn typed(self, copy: Copy) -> i32 {
+        if self.is_taken(copy) {
             return 0;
         }
-        missed(tracked, old);
+        match tcp_sock(self.sk) {
+            Some(sk) => self.run(sk, copy),
+            None => 0,
+        }
     }
-    tracked.state = new;
-    match (old, new) {
-        (SYN_SENT | SYN_RECV, ESTABLISHED) => established(sk, tracked, old),
-        (_, FIN_WAIT1 | LAST_ACK) => fin(sk, tracked, old, new),
-        (_, CLOSE) => closed(sk, key, tracked, old),
-        _ => {}
+
+    #[inline(always)]
+    fn untyped(self, copy: Copy) -> i32 {
+        if self.is_taken(copy) {
+            return 0;
+        }
+        let head = Head::of(self.sk);
+        let sk = Copied(self.sk, &head);
+        if sk.get::<u16>(offset!(protocol)) != IPPROTO_TCP {
+            return 0;
+        }
+        self.run(sk, copy)
     }
-    0
+
+    /// Whether the other copy deals with it. That this one does it says, before all else.
+    #[inline(always)]
+    fn is_taken(self, copy: Copy) -> bool {
+        let transition = Transition {
+            sk: self.sk as u64,
+            change: u64::from(self.old) << 8 | u64::from(self.new),
+        };
+        if copy == Copy::Second {
+            return transition.was_dealt_with();
+        }
+        transition.deal_with();
+        false
+    }
+
+    #[inline(always)]
+    fn run(self, sk: impl Socket, copy: Copy) -> i32 {
+        let Self { old, new, .. } = self;
+        let key = self.sk as u64;
+        if new == SYN_SENT {
+            if copy == Copy::First {
+                connecting(sk, key);
+            }
+            return 0;
+        }
+        let Some(tracked) = SOCKS.get_ptr_mut(&key) else {
+            unknown(sk, key, old, new, copy);
+            return 0;
+        };
+        // SAFETY: the pointer is into the map; the socket is locked by whoever changes its state, so
+        // that nobody else writes to its entry.
+        let tracked = unsafe { &mut *tracked };
+        if copy == Copy::Second && tracked.state == new {
+            return 0;
+        }
+        if class(tracked.state) != class(old) {
+            // A new child at the address of a socket whose end was missed.
+            if old == SYN_RECV {
+                forget_stale(key, tracked);
+                unknown(sk, key, old, new, copy);
+                return 0;
+            }
+            missed(tracked, old);
+        }
+        tracked.state = new;
+        match (old, new) {
+            (SYN_SENT | SYN_RECV, ESTABLISHED) => established(sk, tracked, old),
+            (_, FIN_WAIT1 | LAST_ACK) => fin(sk, tracked, old, new),
+            (_, CLOSE) => closed(sk, key, tracked, old),
+            _ => {}
+        }
+        0
+    }
 }
 
 /// The kernel has run no program for an earlier transition. Who caused it, and when, is not known
@@ -179,17 +253,19 @@ fn missed(tracked: &mut Tracked, old: u8) {
 
 /// CLOSE -> SYN_SENT: in the process that called `connect()`, or for which the kernel does.
 #[inline(always)]
-fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> Id) {
-    let current = Current::get();
+fn connecting(sk: impl Socket, key: u64) {
+    let Some(current) = Current::get() else {
+        return;
+    };
     let now = now_ns();
-    let known: u64 = read(sk, offset!(cookie));
+    let known: u64 = sk.get(offset!(cookie));
     let owner = if current.is_kernel() {
         flag::KERNEL
     } else {
         flag::OWNED
     };
     let id = if known == 0 {
-        cookie()
+        sk.id()
     } else {
         Id {
             conn: again(known, now),
@@ -203,7 +279,7 @@ fn connecting(sk: Ptr, key: u64, cookie: impl FnOnce() -> Id) {
         flags: flag::CLIENT | owner | id.flags,
         state: SYN_SENT,
         netns: netns(sk),
-        ..Tracked::default()
+        ..blank()
     };
     if SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_ok() {
         return;
@@ -229,12 +305,12 @@ fn forget_stale(key: u64, earlier: &Tracked) {
 
 /// A transition of a socket that is not in the map.
 #[inline(always)]
-fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce() -> Id) {
+fn unknown(sk: impl Socket, key: u64, old: u8, new: u8, copy: Copy) {
     match (old, new) {
         // The child of a listener: now it waits for `accept()`.
         (SYN_RECV, ESTABLISHED) => {
             let now = now_ns();
-            let id = cookie();
+            let id = sk.id();
             let tracked = Tracked {
                 conn: id.conn,
                 start_ns: now,
@@ -242,7 +318,7 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
                 flags: flag::QUEUED | id.flags,
                 state: new,
                 netns: netns(sk),
-                ..Tracked::default()
+                ..blank()
             };
             // If it does not fit, nothing is lost yet: that it is accepted will be seen.
             let refused = SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_err();
@@ -260,13 +336,13 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
         // From before the start, and not found by the snapshot; or it did not fit into the map.
         // The second copy comes here after each CLOSE that the first has dealt with.
         _ if copy == Copy::First => {
-            let id = cookie();
+            let id = sk.id();
             let mut tracked = Tracked {
                 conn: id.conn,
                 flags: flag::BEFORE | still_queued(sk, old) | id.flags,
                 state: new,
                 netns: netns(sk),
-                ..Tracked::default()
+                ..blank()
             };
             match new {
                 FIN_WAIT1 | LAST_ACK => {
@@ -295,9 +371,9 @@ fn unknown(sk: Ptr, key: u64, old: u8, new: u8, copy: Copy, cookie: impl FnOnce(
 
 /// Whether a socket that is not remembered waits in an accept queue.
 #[inline(always)]
-fn still_queued(sk: Ptr, old: u8) -> u16 {
+fn still_queued(sk: impl Object, old: u8) -> u16 {
     let open = matches!(old, ESTABLISHED | CLOSE_WAIT);
-    if open && read::<Ptr>(sk, offset!(sk_socket)).is_null() {
+    if open && sk.get::<Ptr>(offset!(sk_socket)).is_null() {
         flag::QUEUED
     } else {
         0
@@ -306,7 +382,7 @@ fn still_queued(sk: Ptr, old: u8) -> u16 {
 
 /// A handshake is complete. A client's is an event now; a server's is one when it is accepted.
 #[inline(always)]
-fn established(sk: Ptr, tracked: &mut Tracked, old: u8) {
+fn established(sk: impl Object, tracked: &mut Tracked, old: u8) {
     let now = now_ns();
     if tracked.flags & flag::CLIENT == 0 {
         // Accepted before the handshake was complete (TCP Fast Open), or the entry of an earlier
@@ -327,8 +403,8 @@ fn established(sk: Ptr, tracked: &mut Tracked, old: u8) {
 
 /// The FIN is about to be sent by a call of the current process.
 #[inline(always)]
-fn fin(sk: Ptr, tracked: &mut Tracked, old: u8, new: u8) {
-    let both = read::<u8>(sk, offset!(shutdown)) & SHUTDOWN_MASK == SHUTDOWN_MASK;
+fn fin(sk: impl Object, tracked: &mut Tracked, old: u8, new: u8) {
+    let both = sk.get::<u8>(offset!(shutdown)) & SHUTDOWN_MASK == SHUTDOWN_MASK;
     let mut flags = if both { flag::BOTH_WAYS } else { 0 };
     flags |= closer(tracked);
     tracked.flags |= flag::FIN_SENT | flags;
@@ -349,7 +425,9 @@ fn fin(sk: Ptr, tracked: &mut Tracked, old: u8, new: u8) {
 /// for somebody else, so that then the owner stays.
 #[inline(always)]
 fn closer(tracked: &mut Tracked) -> u16 {
-    let current = Current::get();
+    let Some(current) = Current::get() else {
+        return 0;
+    };
     let killed = if current.is_killed() { flag::KILLED } else { 0 };
     if !current.is_kernel() {
         let mntns = tracked.task.mntns;
@@ -365,7 +443,7 @@ fn closer(tracked: &mut Tracked) -> u16 {
 
 /// The socket is gone, or a connect failed.
 #[inline(always)]
-fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
+fn closed(sk: impl Object, key: u64, tracked: &mut Tracked, old: u8) {
     match old {
         SYN_SENT | SYN_RECV if tracked.flags & flag::CLIENT != 0 => {
             if was_tried(sk) {
@@ -382,7 +460,7 @@ fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
         _ => end(sk, tracked, old),
     }
     // Reset while it waited: `accept()` will still return it.
-    if tracked.flags & flag::QUEUED != 0 && read::<u32>(sk, offset!(err)) != 0 {
+    if tracked.flags & flag::QUEUED != 0 && sk.get::<u32>(offset!(err)) != 0 {
         tracked.flags |= flag::ENDED;
         count_waiting(1);
     } else {
@@ -394,21 +472,21 @@ fn closed(sk: Ptr, key: u64, tracked: &mut Tracked, old: u8) {
 /// port, and fails with `EADDRNOTAVAIL` if there is none: that is no event, as when there is no
 /// route. Whatever fails later sets an error, or leaves the SYN in flight.
 #[inline(always)]
-fn was_tried(sk: Ptr) -> bool {
-    read::<u32>(sk, offset!(packets_out)) != 0
-        || read::<u32>(sk, offset!(err)) != 0
-        || read::<u32>(sk, offset!(err_soft)) != 0
+fn was_tried(sk: impl Object) -> bool {
+    sk.get::<u32>(offset!(packets_out)) != 0
+        || sk.get::<u32>(offset!(err)) != 0
+        || sk.get::<u32>(offset!(err_soft)) != 0
 }
 
 #[inline(always)]
-fn end(sk: Ptr, tracked: &mut Tracked, old: u8) {
+fn end(sk: impl Object, tracked: &mut Tracked, old: u8) {
     let mut flags = 0;
     // No FIN and no error: a call of this process resets (linger 0, unread data, a new connect).
     // Every path in a softirq sets an error first. A listener that closes resets what waits in its
     // queue: that is nobody's connection.
     let by_call = tracked.flags & (flag::FIN_SENT | flag::QUEUED) == 0
         && matches!(old, ESTABLISHED | CLOSE_WAIT | SYN_RECV)
-        && read::<u32>(sk, offset!(err)) == 0;
+        && sk.get::<u32>(offset!(err)) == 0;
     if by_call {
         flags |= closer(tracked);
     }
@@ -423,9 +501,18 @@ fn end(sk: Ptr, tracked: &mut Tracked, old: u8) {
         new_state: CLOSE,
         flags,
     };
-    if !happened.send(sk, tracked, true) {
+    // After a FIN that was said, all but the figures is known, unless it was somebody else who ended
+    // it.
+    let after_fin = tracked.flags & (flag::FIN_SENT | flag::FIN_LOST) == flag::FIN_SENT
+        && ((tracked.flags | flags) & flag::BOTH_WAYS != 0 || sk.get::<u32>(offset!(err)) == 0);
+    let said = if after_fin {
+        happened.send_figures(sk, tracked)
+    } else {
+        happened.send(sk, tracked, true)
+    };
+    if !said {
         // What was reset while it waited has its opening said when it is accepted, or gone.
-        let waits = tracked.flags & flag::QUEUED != 0 && read::<u32>(sk, offset!(err)) != 0;
+        let waits = tracked.flags & flag::QUEUED != 0 && sk.get::<u32>(offset!(err)) != 0;
         count_all_lost(lost::RING, tracked.unsaid(waits));
     }
 }

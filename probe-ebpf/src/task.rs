@@ -1,12 +1,9 @@
 //! Who it was.
 
-use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid,
-    bpf_get_current_task, bpf_get_current_uid_gid,
-};
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 use probe_common::Task;
 
-use crate::kernel::{Ptr, follow, offset, read};
+use crate::kernel::{Object, Ptr, Typed, follow, offset};
 
 // include/linux/sched.h
 const PF_EXITING: u32 = 0x4;
@@ -16,101 +13,107 @@ const PF_KTHREAD: u32 = 0x20_0000;
 
 /// The task that this program runs in. Only in the calling context is that who did it: in a
 /// softirq it is a stranger.
+#[derive(Clone, Copy)]
 pub struct Current {
-    task: Ptr,
+    task: Typed,
     flags: u32,
 }
 
 impl Current {
+    /// There always is one; the verifier does not know that.
     #[inline(always)]
-    pub fn get() -> Self {
-        // SAFETY: takes no arguments, and gives the current task's address.
-        let task = unsafe { bpf_get_current_task() } as Ptr;
-        Self {
+    pub fn get() -> Option<Self> {
+        // SAFETY: takes no arguments, and gives the current task, as the verifier knows.
+        let task = unsafe { Typed::new(bpf_get_current_task_btf().cast()) }?;
+        Some(Self {
             task,
-            flags: read(task, offset!(task_flags)),
-        }
+            flags: task.get(offset!(task_flags)),
+        })
     }
 
     /// A thread of the kernel itself: a worker that acts for somebody else, or for the kernel.
     #[inline(always)]
-    pub fn is_kernel(&self) -> bool {
+    pub fn is_kernel(self) -> bool {
         self.flags & PF_KTHREAD != 0
     }
 
     /// Whether a signal is ending the process. `exit()` in one thread ends the others by a signal
     /// too, so it is the status that `wait()` will see that counts.
     #[inline(always)]
-    pub fn is_killed(&self) -> bool {
+    pub fn is_killed(self) -> bool {
         if self.flags & PF_EXITING == 0 {
             return false;
         }
-        let code: u32 = read(follow(self.task, offset!(signal)), offset!(exit_code));
+        let signal = self.task.follow(offset!(signal));
+        let code: u32 = signal.map_or(0, |signal| signal.get(offset!(exit_code)));
         code & 0x7f != 0
     }
 
     /// Its identity, as events show it.
     #[inline(always)]
-    pub fn identity(&self) -> Task {
-        let ids = bpf_get_current_pid_tgid();
-        let users = bpf_get_current_uid_gid();
-        Task {
-            pid: (ids >> 32) as u32,
-            tid: ids as u32,
-            uid: users as u32,
-            gid: (users >> 32) as u32,
-            comm: self.comm(),
-            // SAFETY: takes no arguments.
-            cgroup: unsafe { bpf_get_current_cgroup_id() },
-            mntns: mntns(self.task),
-            reserved: 0,
-        }
-    }
-
-    #[inline(always)]
-    fn comm(&self) -> [u8; 16] {
+    pub fn identity(self) -> Task {
         // io_uring's threads are named by the kernel; the program's name is the group leader's.
-        if self.flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
-            return read(follow(self.task, offset!(group_leader)), offset!(task_comm));
-        }
-        bpf_get_current_comm().unwrap_or_default()
+        let named = if self.flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
+            self.task.follow(offset!(group_leader))
+        } else {
+            None
+        };
+        identity(self.task, named.unwrap_or(self.task))
     }
 
     /// The file that a descriptor of this task's stands for; null if there is none.
     #[inline(always)]
-    pub fn file(&self, fd: i64) -> Ptr {
-        let fdt = follow(follow(self.task, offset!(files)), offset!(fdt));
-        let max: u32 = read(fdt, offset!(max_fds));
-        if fd < 0 || fd >= i64::from(max) {
+    pub fn file(self, fd: i64) -> Ptr {
+        let table = self.task.follow(offset!(files));
+        let Some(table) = table.and_then(|files| files.follow(offset!(fdt))) else {
+            return core::ptr::null();
+        };
+        if fd < 0 || fd >= i64::from(table.get::<u32>(offset!(max_fds))) {
             return core::ptr::null();
         }
-        let table = follow(fdt, offset!(fd));
-        follow(table, fd as usize * size_of::<Ptr>())
+        follow(table.get(offset!(fd)), fd as usize * size_of::<Ptr>())
     }
 }
 
 /// The identity of any task, for those that hold sockets at the start.
 #[inline(always)]
-pub fn identity_of(task: Ptr) -> Task {
-    let cred = follow(task, offset!(task_cred));
-    let cgroup = follow(follow(task, offset!(cgroups)), offset!(dfl_cgrp));
+pub fn identity_of(task: Typed) -> Task {
+    identity(task, task)
+}
+
+#[inline(always)]
+fn identity(task: Typed, named: Typed) -> Task {
+    let comm = offset!(task_comm);
+    let comm: [u64; 2] = [named.get(comm), named.get(comm + 8)];
+    let (mut uid, mut gid) = (0, 0);
+    if let Some(cred) = task.follow(offset!(task_cred)) {
+        uid = cred.get(offset!(cred_uid));
+        gid = cred.get(offset!(cred_gid));
+    }
     Task {
-        pid: read(task, offset!(task_tgid)),
-        tid: read(task, offset!(task_pid)),
-        uid: read(cred, offset!(cred_uid)),
-        gid: read(cred, offset!(cred_gid)),
-        comm: read(task, offset!(task_comm)),
-        cgroup: read(follow(cgroup, offset!(cgroup_kn)), offset!(kn_id)),
-        mntns: mntns(task),
+        pid: task.get(offset!(task_tgid)),
+        tid: task.get(offset!(task_pid)),
+        uid,
+        gid,
+        // SAFETY: bytes of the same size.
+        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) },
+        cgroup: cgroup(task).unwrap_or(0),
+        mntns: mntns(task).unwrap_or(0),
         reserved: 0,
     }
 }
 
-/// The inode number of a task's mount namespace; 0 for one that has left it already.
+/// The inode number of a task's cgroup, in the v2 hierarchy.
 #[inline(always)]
-fn mntns(task: Ptr) -> u32 {
-    read(
-        follow(follow(task, offset!(nsproxy)), offset!(mnt_ns)),
-        offset!(mnt_inum),
-    )
+fn cgroup(task: Typed) -> Option<u64> {
+    let set = task.follow(offset!(cgroups))?;
+    let node = set.follow(offset!(dfl_cgrp))?.follow(offset!(cgroup_kn))?;
+    Some(node.get(offset!(kn_id)))
+}
+
+/// The inode number of a task's mount namespace; none for one that has left it already.
+#[inline(always)]
+fn mntns(task: Typed) -> Option<u32> {
+    let namespace = task.follow(offset!(nsproxy))?.follow(offset!(mnt_ns))?;
+    Some(namespace.get(offset!(mnt_inum)))
 }

@@ -6,13 +6,12 @@ use aya_ebpf::bindings::file;
 use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_sock_from_file};
 use probe_common::{Tracked, flag, kind, lost};
 
-use crate::kernel::{Ptr, offset, read};
-use crate::maps::{BPF_NOEXIST, SOCKS, count_lost};
+use crate::kernel::{Object, Ptr, Typed, offset};
+use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_lost};
 use crate::record::{Happened, netns, now_ns};
-use crate::set_state::{CLOSE, LISTEN};
+use crate::set_state::{CLOSE, LISTEN, tcp_sock};
 use crate::task::identity_of;
 
-const IPPROTO_TCP: u16 = 6;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
@@ -30,37 +29,36 @@ pub struct TaskFile {
 pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
     // SAFETY: the kernel's context, of the layout above.
     let (task, file) = unsafe { ((*ctx).task, (*ctx).file) };
-    // The last call of an iteration has neither.
-    if task.is_null() || file.is_null() {
+    // SAFETY: the iterator holds both. The last call of an iteration has neither.
+    let task = unsafe { Typed::new(task) };
+    let (Some(task), false) = (task, file.is_null()) else {
+        return 0;
+    };
+    // SAFETY: the verifier knows the types of the file, the socket and what that points to.
+    let socket = unsafe { Typed::new(bpf_sock_from_file(file).cast()) };
+    let Some(base) = socket.and_then(|socket| socket.follow(offset!(socket_sk))) else {
+        return 0;
+    };
+    // Other families have protocols of that number too.
+    if !matches!(base.get(offset!(family)), AF_INET | AF_INET6) {
         return 0;
     }
-    // SAFETY: a file that the iterator holds.
-    let socket = unsafe { bpf_sock_from_file(file) } as Ptr;
-    if socket.is_null() {
+    let Some(sk) = tcp_sock(base.address()) else {
         return 0;
-    }
-    // SAFETY: read through the verifier's type, so that the result has one too.
-    let sk: Ptr = unsafe { socket.add(offset!(socket_sk)).cast::<Ptr>().read_volatile() };
-    if sk.is_null() {
-        return 0;
-    }
-    let family: u16 = read(sk, offset!(family));
-    if !matches!(family, AF_INET | AF_INET6) || read::<u16>(sk, offset!(protocol)) != IPPROTO_TCP {
-        return 0;
-    }
-    let state: u8 = read(sk, offset!(state));
+    };
+    let state: u8 = sk.get(offset!(state));
     if matches!(state, CLOSE | LISTEN) {
         return 0;
     }
-    let key = sk as u64;
+    let key = sk.address() as u64;
     let mut tracked = Tracked {
         // SAFETY: a pointer that the verifier knows as a socket's.
-        conn: unsafe { bpf_get_socket_cookie(sk.cast_mut().cast()) },
+        conn: unsafe { bpf_get_socket_cookie(sk.address().cast_mut().cast()) },
         task: identity_of(task),
         flags: flag::BEFORE | flag::OWNED,
         state,
         netns: netns(sk),
-        ..Tracked::default()
+        ..blank()
     };
     // Its opening is still to come, and will be seen.
     if state == crate::set_state::SYN_SENT {
@@ -72,7 +70,7 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         return 0;
     }
     // It may have closed between the first look and the map: then nobody else removes it.
-    if read::<u8>(sk, offset!(state)) == CLOSE {
+    if sk.get::<u8>(offset!(state)) == CLOSE {
         let _ = SOCKS.remove(&key);
         return 0;
     }

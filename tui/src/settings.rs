@@ -71,15 +71,11 @@ pub(crate) fn settings(
             Source::Replay(..) => player.map_or(String::new(), Player::name),
             Source::Demo(_) => "demo".to_owned(),
             Source::Cluster(cluster) => {
-                let options = cluster.access.options();
-                match options
-                    .context
-                    .clone()
-                    .or_else(|| access::contexts(&options).1)
-                {
-                    Some(context) => format!("cluster {context}"),
-                    None => "cluster".to_owned(),
-                }
+                let chosen = cluster.access.context.clone();
+                let current = || access::contexts(&cluster.access.options()).1;
+                // Within a cluster there is no context.
+                let name = chosen.or_else(current).unwrap_or_default();
+                format!("cluster {name}").trim_end().to_owned()
             }
         },
         replay: player.map(|player| player.playing),

@@ -34,6 +34,8 @@ const TROUBLES: Duration = Duration::from_secs(3);
 pub const AGENT: &str = "tcpscope-agent";
 /// The account whose tokens open the agents.
 pub const VIEWER: &str = "tcpscope-viewer";
+/// The cluster role that lets one name other ends.
+pub const NAMES: &str = "tcpscope-names";
 /// The agents' namespace, where no other is given.
 pub const NAMESPACE: &str = "tcpscope";
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::merge::Dated;
+use crate::kube::deploy::NAMES;
 use crate::kube::labels::Labelled;
 use crate::kube::peers::{Followed, Known};
 use crate::model::{Batch, Hello, SourceState, Timestamp, Update};
@@ -118,7 +119,7 @@ impl Notes {
     }
 }
 
-/// Which other ends stay addresses, and why.
+/// Which other ends stay addresses, why, and what mends it where that is known.
 fn without_names(known: &Known) -> Option<String> {
     let lacking = known
         .iter()
@@ -126,10 +127,14 @@ fn without_names(known: &Known) -> Option<String> {
     let (kinds, whys): (Vec<&str>, Vec<&String>) =
         lacking.map(|(source, why)| (source.word(), why)).unzip();
     let why = whys.first()?;
-    Some(format!(
-        "no names for other ends that are {}: {why}",
-        kinds.join(", ")
-    ))
+    // The API server's own sentence, which names user, verb and resource at length.
+    let why = if why.contains("is forbidden") {
+        format!("you may not list them; the cluster role {NAMES} lets you")
+    } else {
+        (*why).clone()
+    };
+    let kinds = kinds.join(", ");
+    Some(format!("no names for other ends that are {kinds}: {why}"))
 }
 
 /// Greetings say how many sockets are listed after them. Where some of these are left out here, a
@@ -277,13 +282,14 @@ mod tests {
         known.insert(Source::Pods, Ok(()));
         assert_eq!(without_names(&known), None);
         for kind in [Source::Services, Source::Nodes] {
-            known.insert(kind, Err("forbidden".to_owned()));
+            known.insert(kind, Err("services is forbidden: User …".to_owned()));
         }
         let mut notes = Notes {
             kinds: without_names(&known),
             ..Notes::default()
         };
-        let kinds = "no names for other ends that are services, nodes: forbidden";
+        let kinds = "no names for other ends that are services, nodes: you may not list them; the \
+                     cluster role tcpscope-names lets you";
         assert_eq!(notes.news(), Some(Update::Note(Some(kinds.to_owned()))));
         assert_eq!(notes.news(), None);
         let node = "n1".into();

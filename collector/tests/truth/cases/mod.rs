@@ -4,6 +4,7 @@ use crate::case::{Case, Fallible};
 
 mod accept;
 mod connect;
+mod cost;
 mod drift;
 mod ending;
 mod findings;
@@ -34,6 +35,7 @@ use cases;
 const THEMES: &[&[Named]] = &[
     accept::CASES,
     connect::CASES,
+    cost::CASES,
     drift::CASES,
     ending::CASES,
     findings::CASES,

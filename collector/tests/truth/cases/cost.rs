@@ -1,0 +1,70 @@
+//! What the programs cost, as far as it can be told without a clock.
+
+use collector::identity::host::kernel_release;
+
+use super::cases;
+use super::remembered::fdinfo;
+use crate::case::{Case, Fallible, failed, lacking, no};
+
+cases! { "cost":
+    verified_instructions,
+}
+
+/// `KERNEL PROGRAM INSTRUCTIONS`: what each kernel's verifier has looked through, on all paths.
+const BASELINE: &str = include_str!("verified_insns.txt");
+/// By how many in a hundred a program may differ: kernels of one series are not all the same.
+const MARGIN: u64 = 10;
+
+/// A program that grows takes longer, on some path at least. One that has shrunk is worth a new
+/// baseline, or it could grow back unseen.
+fn verified_instructions(_: &Case) -> Fallible<()> {
+    let release = kernel_release();
+    let mut numbers = release.split('.');
+    let series = [numbers.next(), numbers.next()].map(Option::unwrap_or_default);
+    let series = series.join(".");
+    let baseline = |program: &str| {
+        let mut lines = BASELINE.lines().filter(|line| !line.starts_with('#'));
+        lines.find_map(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let [kernel, name, insns] = fields[..] else {
+                return None;
+            };
+            (kernel == series && name == program).then(|| insns.parse::<u64>().ok())?
+        })
+    };
+    let found = verified()?;
+    let lines: Vec<_> = found
+        .iter()
+        .map(|(program, insns)| format!("{series} {program} {insns}"))
+        .collect();
+    if found.iter().all(|(program, _)| baseline(program).is_none()) {
+        return lacking(format!("there is no baseline for {series}: {lines:#?}"));
+    }
+    let differs = |(program, insns): &&(String, u64)| {
+        baseline(program).is_none_or(|before| insns.abs_diff(before) * 100 > before * MARGIN)
+    };
+    if found.iter().any(|each| differs(&each)) {
+        return failed(format!("not as in verified_insns.txt: {lines:#?}"));
+    }
+    Ok(())
+}
+
+/// The programs of this process, each once.
+fn verified() -> Fallible<Vec<(String, u64)>> {
+    let mut found = Vec::new();
+    for fields in fdinfo()? {
+        let (Some(id), Some(insns)) = (fields.get("prog_id"), fields.get("verified_insns")) else {
+            continue;
+        };
+        let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
+        let mut ours = loaded.filter(|info| u64::from(info.id()) == *id);
+        let info = ours.next().ok_or_else(no("such program"))?;
+        found.push((info.name_as_str().unwrap_or_default().to_owned(), *insns));
+    }
+    if found.is_empty() {
+        return lacking("this kernel does not tell how much was verified");
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
