@@ -118,19 +118,24 @@ impl Connections {
         workload: WorkloadIx,
     ) -> Change {
         self.journal.write(key);
+        if event.phase == Some(Phase::End) {
+            let before = self.end(key, id, event, workload);
+            return Change {
+                before,
+                after: None,
+            };
+        }
         let before = self.open_for(key);
         match event.phase {
             None => self.list(key, id, event, workload),
-            Some(Phase::Open) => self.open(key, id, event, workload),
-            Some(Phase::End) => self.end(key, id, event, workload),
+            Some(_) => self.open(key, id, event, workload),
         }
         let after = self.open_for(key);
         Change { before, after }
     }
 
     fn open_for(&self, key: ConnKey) -> Option<WorkloadIx> {
-        let row = self.slots.get(key)?;
-        (row.state == ConnState::Open).then_some(row.workload)
+        self.slots.get(key)?.open_for()
     }
 
     /// A socket that was open before the start.
@@ -171,25 +176,38 @@ impl Connections {
         }
     }
 
-    fn end(&mut self, key: ConnKey, id: EventId, event: &Event, workload: WorkloadIx) {
-        let mut row = match self.remove(key) {
-            Some(mut known) if known.state != ConnState::Failed => {
-                self.open -= usize::from(known.state == ConnState::Open);
+    /// Says whose open connection it was before.
+    fn end(
+        &mut self,
+        key: ConnKey,
+        id: EventId,
+        event: &Event,
+        workload: WorkloadIx,
+    ) -> Option<WorkloadIx> {
+        match self.slots.get_mut(key) {
+            Some(known) if known.state != ConnState::Failed => {
+                let before = known.open_for();
+                let newly_named = known.row.peer.is_none() && event.peer.is_some();
                 known.adopt_ending(id, event);
-                known
+                if newly_named {
+                    self.ends.insert(known, key);
+                }
+                self.stamps += 1;
+                known.stamp = self.stamps;
+                self.over.push_back((key, self.stamps));
+                self.open -= usize::from(before.is_some());
+                self.forget();
+                before
             }
             _ => {
                 let mut row = Connection::new(id, event, workload, ConnState::Ended);
                 row.row.kind = None;
-                row
+                row.ended = Some(event.ts);
+                row.opened = opened_by_duration(event);
+                self.insert_over(key, row);
+                None
             }
-        };
-        row.state = ConnState::Ended;
-        row.ended = Some(event.ts);
-        if row.opened.is_none() {
-            row.opened = opened_by_duration(event);
         }
-        self.insert_over(key, row);
     }
 
     fn insert_open(&mut self, key: ConnKey, id: EventId, event: &Event, workload: WorkloadIx) {
@@ -208,12 +226,15 @@ impl Connections {
     }
 
     fn insert(&mut self, key: ConnKey, row: Connection) -> Option<Connection> {
+        let before = self.slots.insert(key, row);
         // The socket may have tried again from another port.
-        if let Some(before) = self.slots.get(key) {
+        if let Some(before) = &before {
             self.ends.remove(before, key);
         }
-        self.ends.insert(&row, key);
-        self.slots.insert(key, row)
+        if let Some(row) = self.slots.get(key) {
+            self.ends.insert(row, key);
+        }
+        before
     }
 
     fn remove(&mut self, key: ConnKey) -> Option<Connection> {
@@ -373,8 +394,18 @@ impl Connection {
         }
     }
 
+    /// Whose it is, if it is open.
+    fn open_for(&self) -> Option<WorkloadIx> {
+        (self.state == ConnState::Open).then_some(self.workload)
+    }
+
     fn adopt_ending(&mut self, id: EventId, event: &Event) {
         self.last = id;
+        self.state = ConnState::Ended;
+        self.ended = Some(event.ts);
+        if self.opened.is_none() {
+            self.opened = opened_by_duration(event);
+        }
         let lat_us = self.row.figures.lat_us;
         self.row.phase = event.phase;
         self.row.reason = event.reason;

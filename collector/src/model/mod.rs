@@ -29,6 +29,7 @@ pub use gaps::{Gap, Gaps};
 pub use journal::Cursor;
 pub use log::{EventId, Log};
 pub use pairs::{Direction, Pair, PairId, PairKey, Pairs, Troubled};
+pub(crate) use processes::Processes;
 pub use rollup::{Counts, Kind, KindTally, Kinds, Rates};
 pub use series::{RATE_SECONDS, Recent, Series};
 pub use store::{Limits, Losses, Node, NodeIx, Store};

@@ -1,5 +1,7 @@
 //! Connections in numbered places that never move, found by their names.
 
+use std::collections::hash_map::Entry;
+
 use rustc_hash::FxHashMap;
 
 use super::{ConnKey, Connection};
@@ -8,10 +10,12 @@ use super::{ConnKey, Connection};
 /// copy some 100 MiB when it grows, and somebody may be typing.
 const PIECE: usize = 512;
 
+type Piece = Vec<Option<(ConnKey, Connection)>>;
+
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     by_key: FxHashMap<ConnKey, u32>,
-    pieces: Vec<Vec<Option<(ConnKey, Connection)>>>,
+    pieces: Vec<Piece>,
     /// Places that were given up.
     free: Vec<u32>,
 }
@@ -49,26 +53,30 @@ impl Slots {
 
     /// Puts a connection in; what was there under that name comes out.
     pub(super) fn insert(&mut self, key: ConnKey, row: Connection) -> Option<Connection> {
-        if let Some(known) = self.get_mut(key) {
-            return Some(std::mem::replace(known, row));
-        }
-        let place = self.free.pop().unwrap_or_else(|| self.new_place());
-        self.by_key.insert(key, place);
-        if let Some(slot) = self.slot(place) {
-            *slot = Some((key, row));
-        }
-        None
+        let free = self.free.last().copied();
+        // Looked up once, whether it is known or not.
+        let place = match self.by_key.entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let place = free.unwrap_or_else(|| Self::new_place(&mut self.pieces));
+                self.free.pop();
+                *new.insert(place)
+            }
+        };
+        let before = self.slot(place)?.replace((key, row));
+        before.map(|(_, row)| row)
     }
 
-    fn new_place(&mut self) -> u32 {
-        let full = |piece: &Vec<_>| piece.len() == PIECE;
-        if self.pieces.last().is_none_or(full) {
-            self.pieces.push(Vec::with_capacity(PIECE));
+    fn new_place(pieces: &mut Vec<Piece>) -> u32 {
+        let full = |piece: &Piece| piece.len() == PIECE;
+        if pieces.last().is_none_or(full) {
+            pieces.push(Vec::with_capacity(PIECE));
         }
-        if let Some(piece) = self.pieces.last_mut() {
+        let mut places = (pieces.len() - 1) * PIECE;
+        if let Some(piece) = pieces.last_mut() {
+            places += piece.len();
             piece.push(None);
         }
-        let places = self.by_key.len();
         // There are fewer connections than 2^32: the limits say so, or there is no memory for more.
         u32::try_from(places).unwrap_or(u32::MAX)
     }

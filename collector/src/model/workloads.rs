@@ -1,9 +1,10 @@
 //! What is counted for each workload: a pod, else a container or unit, else a command. Bounded.
 
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::{Comm, Counts, Event, EventType, Origin, Peer, Phase, Recent, Timestamp};
 
@@ -130,12 +131,21 @@ impl Peers {
     }
 }
 
+/// What an event says to name its workload.
+type Name = (Arc<Origin>, Option<Comm>);
+
+/// Names that are remembered by where their origin is: those that many events have, at a moment.
+const SLOTS: usize = 1_024;
+
 /// One [`Workload`] for each, up to a limit.
 #[derive(Clone, Debug)]
 pub struct Workloads {
     all: Vec<Workload>,
     /// By whatever events of it say: several containers of a pod are one workload.
-    known: FxHashMap<(Arc<Origin>, Option<Comm>), WorkloadIx>,
+    known: FxHashMap<Name, WorkloadIx>,
+    /// Some of the known ones, each at the place that its hash names. To hash the texts of an origin
+    /// takes longer than all else that is counted of an event.
+    recent: Vec<Option<(Name, WorkloadIx)>>,
     others: Workload,
     limit: usize,
 }
@@ -145,28 +155,54 @@ impl Workloads {
         Self {
             all: Vec::new(),
             known: FxHashMap::default(),
+            recent: vec![None; SLOTS],
             others: Workload::default(),
             limit,
         }
     }
 
     /// What names an event's workload, as far as the event says.
-    fn name(event: &Event) -> (Arc<Origin>, Option<Comm>) {
-        let origin = Arc::clone(&event.origin);
+    fn name(event: &Event) -> (&Arc<Origin>, Option<Comm>) {
+        let origin = &event.origin;
         let bare = origin.pod.is_none() && origin.container.is_none();
         let process = event.process.as_ref().filter(|_| bare);
         (origin, process.map(|process| process.comm))
     }
 
+    fn slot((origin, comm): (&Arc<Origin>, Option<Comm>)) -> usize {
+        let hash = FxBuildHasher.hash_one((Arc::as_ptr(origin).addr(), comm));
+        // The remainder is below SLOTS.
+        usize::try_from(hash % SLOTS as u64).unwrap_or_default()
+    }
+
+    fn remembered(&self, name: (&Arc<Origin>, Option<Comm>)) -> Option<WorkloadIx> {
+        let ((origin, comm), ix) = self.recent[Self::slot(name)].as_ref()?;
+        (Arc::ptr_eq(origin, name.0) && *comm == name.1).then_some(*ix)
+    }
+
     /// The workload of an event, if there is one.
     #[must_use]
     pub fn find(&self, event: &Event) -> Option<WorkloadIx> {
-        self.known.get(&Self::name(event)).copied()
+        let (origin, comm) = Self::name(event);
+        let known = || self.known.get(&(Arc::clone(origin), comm)).copied();
+        self.remembered((origin, comm)).or_else(known)
     }
 
     /// The workload of an event; a new one where there is room.
     pub(super) fn of(&mut self, event: &Event) -> WorkloadIx {
-        let name = Self::name(event);
+        let (origin, comm) = Self::name(event);
+        if let Some(ix) = self.remembered((origin, comm)) {
+            return ix;
+        }
+        let name = (Arc::clone(origin), comm);
+        let ix = self.look_up(name.clone());
+        if ix != WorkloadIx::OTHERS {
+            self.recent[Self::slot((origin, comm))] = Some((name, ix));
+        }
+        ix
+    }
+
+    fn look_up(&mut self, name: Name) -> WorkloadIx {
         if let Some(ix) = self.known.get(&name) {
             return *ix;
         }

@@ -19,7 +19,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::row::{elapsed_us, endpoints, event, family, figures, is_sane};
 use super::clock::Clock;
-use crate::model::{ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Phase, TcpState};
+use crate::model::{
+    ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Phase, Processes, TcpState,
+};
 
 /// How long an ending is held back for its final figures.
 const HOLD_NS: u64 = 1_000_000_000;
@@ -51,6 +53,7 @@ pub struct Interpreter {
     open_at_start: Option<FxHashSet<u64>>,
     /// Openings that nothing will say any more.
     unopened: u64,
+    processes: Processes,
 }
 
 /// Where events go, and what they need on the way.
@@ -162,7 +165,7 @@ impl Interpreter {
             kind::ACCEPT => {
                 self.reset_in_queue.remove(&record.conn);
                 let lat = elapsed_us(record.start_ns, record.ts_ns);
-                let mut event = event(&record, EventType::Accept, Phase::Open, out);
+                let mut event = self.event(&record, EventType::Accept, Phase::Open, out);
                 event.figures.lat_us = lat;
                 self.send(event, out);
             }
@@ -173,7 +176,7 @@ impl Interpreter {
                 self.accept_unseen(&reset.unwrap_or(record), out);
             }
             kind::SEED => {
-                let mut row = event(&record, EventType::Unknown, Phase::Open, out);
+                let mut row = self.event(&record, EventType::Unknown, Phase::Open, out);
                 (row.kind, row.phase) = (None, None);
                 row.before &= self.was_open(record.conn);
                 row.state = TcpState::from_kernel(record.old_state);
@@ -191,7 +194,7 @@ impl Interpreter {
         } else {
             EventType::Connect
         };
-        let mut event = event(record, kind, Phase::Open, out);
+        let mut event = self.event(record, kind, Phase::Open, out);
         event.figures.lat_us = elapsed_us(record.start_ns, record.ts_ns);
         if TcpState::from_kernel(record.new_state) == Some(TcpState::Close) {
             let errno = if record.err == 0 {
@@ -238,9 +241,9 @@ impl Interpreter {
             self.reset_in_queue.insert(record.conn, *record);
         }
         let mut event = if queued || record.err != 0 {
-            ending_by_no_call(record, out)
+            self.ending_by_no_call(record, out)
         } else {
-            ending_by_call(record, out)
+            self.ending_by_call(record, out)
         };
         event.figures = figures(record, 0, record.ts_ns);
         self.send(event, out);
@@ -254,9 +257,9 @@ impl Interpreter {
         let half_closed = (fin.flags | record.flags) & flag::BOTH_WAYS == 0;
         let (mut event, end_ns) = if half_closed && record.err != 0 {
             // Closed one way by us, and then both by somebody else.
-            (ending_by_no_call(record, out), record.ts_ns)
+            (self.ending_by_no_call(record, out), record.ts_ns)
         } else {
-            (ending_by_call(&fin, out), fin.ts_ns)
+            (self.ending_by_call(&fin, out), fin.ts_ns)
         };
         event.figures = figures(record, 0, end_ns);
         self.send(event, out);
@@ -273,7 +276,7 @@ impl Interpreter {
             ts_ns: record.start_ns,
             ..*record
         };
-        let event = event(&opening, EventType::Unknown, Phase::Open, out);
+        let event = self.event(&opening, EventType::Unknown, Phase::Open, out);
         self.send(event, out);
     }
 
@@ -282,9 +285,39 @@ impl Interpreter {
         let Some(fin) = self.held.remove(&conn) else {
             return;
         };
-        let mut event = ending_by_call(&fin, out);
+        let mut event = self.ending_by_call(&fin, out);
         event.figures = figures(&fin, fin.unsent, fin.ts_ns);
         self.send(event, out);
+    }
+
+    fn event(
+        &mut self,
+        record: &Record,
+        kind: EventType,
+        phase: Phase,
+        out: &mut Output<'_>,
+    ) -> Event {
+        event(record, kind, phase, &mut self.processes, out)
+    }
+
+    /// An ending by a call: of a process, or of the kernel itself, which is nobody.
+    fn ending_by_call(&mut self, record: &Record, out: &mut Output<'_>) -> Event {
+        let kind = if record.flags & flag::OWNED == 0 {
+            EventType::Unknown
+        } else {
+            EventType::Close
+        };
+        let mut event = self.event(record, kind, Phase::End, out);
+        event.reason = Some(reason::of_call(record));
+        event
+    }
+
+    /// An ending that no call of a process made.
+    fn ending_by_no_call(&mut self, record: &Record, out: &mut Output<'_>) -> Event {
+        let mut event = self.event(record, EventType::Unknown, Phase::End, out);
+        event.errno = NonZeroU16::new(record.err);
+        event.reason = reason::of_no_call(record);
+        event
     }
 
     fn send(&mut self, mut event: Event, out: &mut Output<'_>) {
@@ -349,24 +382,4 @@ fn fin_of(end: &Record) -> Record {
         old_state: old_state as u8,
         ..*end
     }
-}
-
-/// An ending by a call: of a process, or of the kernel itself, which is nobody.
-fn ending_by_call(record: &Record, out: &mut Output<'_>) -> Event {
-    let kind = if record.flags & flag::OWNED == 0 {
-        EventType::Unknown
-    } else {
-        EventType::Close
-    };
-    let mut event = event(record, kind, Phase::End, out);
-    event.reason = Some(reason::of_call(record));
-    event
-}
-
-/// An ending that no call of a process made.
-fn ending_by_no_call(record: &Record, out: &mut Output<'_>) -> Event {
-    let mut event = event(record, EventType::Unknown, Phase::End, out);
-    event.errno = NonZeroU16::new(record.err);
-    event.reason = reason::of_no_call(record);
-    event
 }

@@ -130,7 +130,10 @@ impl Reader {
             node: options.node.clone(),
             ring,
             interpreter: Interpreter::default(),
-            origins: ByCgroup(index),
+            origins: ByCgroup {
+                index,
+                now: Instant::now(),
+            },
             drift: probes.check_drift()?,
             probes,
             seeded: false,
@@ -190,6 +193,7 @@ impl Reader {
         self.drain_all();
         known.extend(self.events.iter().map(|event| event.conn));
         let origins = &mut self.origins;
+        origins.now = Instant::now();
         let others = snapshot::others(&all, &known, self.attached, |cgroup| origins.of(cgroup));
         self.events.extend(others);
         if self.seeded {
@@ -377,6 +381,7 @@ impl Drift {
 }
 
 fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut ByCgroup) -> Output<'a> {
+    origins.now = Instant::now();
     Output {
         events,
         origins,
@@ -385,11 +390,15 @@ fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut ByCgroup) -> Output<'
 }
 
 /// Names workloads by their cgroup.
-struct ByCgroup(CgroupIndex);
+struct ByCgroup {
+    index: CgroupIndex,
+    /// When the ring was last read.
+    now: Instant,
+}
 
 impl ByCgroup {
     fn of(&mut self, cgroup: Option<u64>) -> Arc<Origin> {
-        self.0.origin(cgroup, Instant::now())
+        self.index.origin(cgroup, self.now)
     }
 }
 

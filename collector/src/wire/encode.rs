@@ -1,20 +1,26 @@
 //! From the model to lines.
 
-use std::io::Write;
-use std::net::IpAddr;
+use std::hash::BuildHasher;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
+
+use super::json::{address, hex, key, nine_digits, number, put, text, word};
 use crate::model::{
-    Bye, Connection, Event, EventType, Hello, HookKind, Lost, NodeState, Peer, Phase, Reason,
-    SourceState, TcpState, Timestamp, Via,
+    Bye, Connection, Event, EventType, Figures, Hello, HookKind, Lost, NodeState, Origin, Peer,
+    Phase, Process, Reason, SourceState, TcpState, Timestamp, Via,
 };
 
-/// Writes events. It remembers how the last second is written, since most events share it.
+/// Writes events. It remembers how the last second is written, since most events share it, and how
+/// workloads and processes are.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder {
     second: Option<i64>,
-    /// `2026-01-02T03:04:05`.
+    /// `2026-01-02T03:04:05.`
     date_time: String,
+    origins: Written<Origin>,
+    processes: Written<Process>,
 }
 
 impl Encoder {
@@ -22,10 +28,10 @@ impl Encoder {
     pub fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         match (event.kind, event.state) {
             (None, state) => {
-                out.extend_from_slice(b"{\"t\":\"open\"");
-                word(out, "state", state.map(TcpState::name));
+                put(out, "{\"t\":\"open\"");
+                word(out, key!("state"), state.map(TcpState::name));
             }
-            (Some(_), _) => out.extend_from_slice(b"{\"t\":\"ev\""),
+            (Some(_), _) => put(out, "{\"t\":\"ev\""),
         }
         self.keys(event, out);
     }
@@ -35,17 +41,17 @@ impl Encoder {
     /// `ts`, `type` and who are those of the opening where that was seen, `reason` and the figures
     /// those of the ending; `seq` and `phase`, which are a single event's, are null.
     pub fn connection(&mut self, connection: &Connection, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"t\":\"conn\"");
-        word(out, "state", Some(connection.state.word()));
-        for (name, ts) in [("opened", connection.opened), ("ended", connection.ended)] {
-            key(out, name);
+        put(out, "{\"t\":\"conn\"");
+        word(out, key!("state"), Some(connection.state.word()));
+        let times = [
+            (key!("opened"), connection.opened),
+            (key!("ended"), connection.ended),
+        ];
+        for (key, ts) in times {
+            put(out, key);
             match ts {
-                Some(ts) => {
-                    out.push(b'"');
-                    self.time(ts, out);
-                    out.push(b'"');
-                }
-                None => out.extend_from_slice(b"null"),
+                Some(ts) => self.quoted(ts, out),
+                None => put(out, "null"),
             }
         }
         let row = Event {
@@ -57,73 +63,49 @@ impl Encoder {
     }
 
     fn keys(&mut self, event: &Event, out: &mut Vec<u8>) {
-        number(out, "seq", event.seq.map(|n| n.get()));
-        key(out, "ts");
+        number(out, key!("seq"), event.seq.map(|n| n.get()));
+        put(out, key!("ts"));
+        self.quoted(event.ts, out);
+        self.origins.put(&event.origin, out, origin);
+        word(out, key!("type"), event.kind.map(EventType::letter));
+        match &event.process {
+            Some(process) => self.processes.put(process, out, self::process),
+            None => put(out, NOBODY),
+        }
+
+        let ip = if event.ip_version() == 4 { "4" } else { "6" };
+        put(out, key!("ip"));
+        put(out, ip);
+        number(out, key!("family"), Some(event.family.number()));
+        address(out, key!("saddr"), event.local.addr);
+        address(out, key!("daddr"), event.remote.addr);
+        number(out, key!("sport"), Some(event.local.port));
+        number(out, key!("dport"), Some(event.remote.port));
+        put(out, key!("conn"));
         out.push(b'"');
-        self.time(event.ts, out);
+        hex(out, event.conn.0);
         out.push(b'"');
-
-        let origin = &event.origin;
-        text(out, "node", Some(&origin.node));
-        text(out, "namespace", origin.namespace.as_deref());
-        text(out, "pod", origin.pod.as_deref());
-        text(out, "container", origin.container.as_deref());
-        word(out, "type", event.kind.map(EventType::letter));
-
-        let process = event.process.as_ref();
-        number(out, "pid", process.map(|process| process.pid));
-        number(
-            out,
-            "tid",
-            process.and_then(|process| process.tid).map(|n| n.get()),
-        );
-        text(
-            out,
-            "comm",
-            process.map(|process| process.comm.to_text()).as_deref(),
-        );
-        number(
-            out,
-            "uid",
-            process.and_then(|process| process.uid).map(|n| n.get()),
-        );
-        number(
-            out,
-            "gid",
-            process.and_then(|process| process.gid).map(|n| n.get()),
-        );
-
-        number(out, "ip", Some(event.ip_version()));
-        number(out, "family", Some(event.family.number()));
-        address(out, "saddr", event.local.addr);
-        address(out, "daddr", event.remote.addr);
-        number(out, "sport", Some(event.local.port));
-        number(out, "dport", Some(event.remote.port));
-        key(out, "conn");
-        display(out, format_args!("\"{}\"", event.conn));
-        word(out, "phase", event.phase.map(Phase::word));
-        word(out, "reason", event.reason.map(Reason::word));
-        number(out, "errno", event.errno.map(NonZeroU16::get));
-
-        let figures = &event.figures;
-        number(out, "lat_us", figures.lat_us.map(|n| n.get()));
-        number(out, "dur_us", figures.dur_us.map(|n| n.get()));
-        number(out, "tx_bytes", figures.tx_bytes.map(|n| n.get()));
-        number(out, "rx_bytes", figures.rx_bytes.map(|n| n.get()));
-        number(out, "rtt_us", figures.rtt_us.map(|n| n.get()));
-        number(out, "retrans", figures.retrans.map(|n| n.get()));
-
-        key(out, "before");
-        out.extend_from_slice(if event.before { b"true" } else { b"false" });
-        number(out, "netns", event.netns.map(|n| n.get()));
-        number(out, "mntns", event.mntns.map(|n| n.get()));
-        number(out, "cgroup", event.cgroup.map(|n| n.get()));
-        key(out, "peer");
+        word(out, key!("phase"), event.phase.map(Phase::word));
+        word(out, key!("reason"), event.reason.map(Reason::word));
+        number(out, key!("errno"), event.errno.map(NonZeroU16::get));
+        figures(&event.figures, out);
+        put(out, key!("before"));
+        put(out, if event.before { "true" } else { "false" });
+        number(out, key!("netns"), event.netns.map(|n| n.get()));
+        number(out, key!("mntns"), event.mntns.map(|n| n.get()));
+        number(out, key!("cgroup"), event.cgroup.map(|n| n.get()));
+        put(out, key!("peer"));
         match event.peer.as_deref() {
             Some(peer) => self::peer(peer, out),
-            None => out.extend_from_slice(b"null"),
+            None => put(out, "null"),
         }
-        out.extend_from_slice(b"}\n");
+        put(out, "}\n");
+    }
+
+    fn quoted(&mut self, ts: Timestamp, out: &mut Vec<u8>) {
+        out.push(b'"');
+        self.time(ts, out);
+        out.push(b'"');
     }
 
     /// Appends a moment as RFC 3339 in UTC with nine digits of fraction, without quotes.
@@ -137,34 +119,136 @@ impl Encoder {
             self.date_time.clear();
             self.date_time
                 .push_str(start.split('.').next().unwrap_or_default());
+            self.date_time.push('.');
             self.second = Some(second);
         }
-        out.extend_from_slice(self.date_time.as_bytes());
-        display(out, format_args!(".{nanos:09}Z"));
+        put(out, &self.date_time);
+        // Below 10^9.
+        nine_digits(out, u32::try_from(nanos).unwrap_or_default());
+        out.push(b'Z');
     }
+}
+
+/// Values that many events share, as they are written, each at the place that its address names:
+/// another one with the same place takes it.
+#[derive(Clone, Debug)]
+struct Written<T>(Vec<Option<(Arc<T>, Vec<u8>)>>);
+
+/// Values that are remembered: those that many events are of, at a moment.
+const SLOTS: usize = 256;
+
+impl<T> Default for Written<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Written<T> {
+    fn put(&mut self, value: &Arc<T>, out: &mut Vec<u8>, write: fn(&T, &mut Vec<u8>)) {
+        if self.0.is_empty() {
+            self.0.resize_with(SLOTS, || None);
+        }
+        let hash = FxBuildHasher.hash_one(Arc::as_ptr(value).addr());
+        // The remainder is below SLOTS.
+        let place = usize::try_from(hash % SLOTS as u64).unwrap_or_default();
+        let slot = &mut self.0[place];
+        if let Some((known, text)) = slot
+            && Arc::ptr_eq(known, value)
+        {
+            return out.extend_from_slice(text);
+        }
+        let start = out.len();
+        write(value, out);
+        let mut text = slot.take().map(|(_, text)| text).unwrap_or_default();
+        text.clear();
+        text.extend_from_slice(&out[start..]);
+        *slot = Some((Arc::clone(value), text));
+    }
+}
+
+fn origin(origin: &Origin, out: &mut Vec<u8>) {
+    text(out, key!("node"), Some(&origin.node));
+    text(out, key!("namespace"), origin.namespace.as_deref());
+    text(out, key!("pod"), origin.pod.as_deref());
+    text(out, key!("container"), origin.container.as_deref());
+}
+
+const NOBODY: &str = concat!(
+    key!("pid"),
+    "null",
+    key!("tid"),
+    "null",
+    key!("comm"),
+    "null",
+    key!("uid"),
+    "null",
+    key!("gid"),
+    "null",
+);
+
+fn process(process: &Process, out: &mut Vec<u8>) {
+    number(out, key!("pid"), Some(process.pid));
+    number(out, key!("tid"), process.tid.map(|n| n.get()));
+    text(out, key!("comm"), Some(&process.comm.to_text()));
+    number(out, key!("uid"), process.uid.map(|n| n.get()));
+    number(out, key!("gid"), process.gid.map(|n| n.get()));
+}
+
+/// Those that an opening does not have.
+const NO_FIGURES: &str = concat!(
+    key!("dur_us"),
+    "null",
+    key!("tx_bytes"),
+    "null",
+    key!("rx_bytes"),
+    "null",
+    key!("rtt_us"),
+    "null",
+    key!("retrans"),
+    "null",
+);
+
+fn figures(figures: &Figures, out: &mut Vec<u8>) {
+    number(out, key!("lat_us"), figures.lat_us.map(|n| n.get()));
+    let opening = Figures {
+        lat_us: figures.lat_us,
+        ..Figures::default()
+    };
+    if *figures == opening {
+        return put(out, NO_FIGURES);
+    }
+    number(out, key!("dur_us"), figures.dur_us.map(|n| n.get()));
+    number(out, key!("tx_bytes"), figures.tx_bytes.map(|n| n.get()));
+    number(out, key!("rx_bytes"), figures.rx_bytes.map(|n| n.get()));
+    number(out, key!("rtt_us"), figures.rtt_us.map(|n| n.get()));
+    number(out, key!("retrans"), figures.retrans.map(|n| n.get()));
 }
 
 /// Appends the line of a greeting.
 pub fn hello(hello: &Hello, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"t\":\"hello\"");
-    number(out, "proto", Some(super::PROTO));
-    text(out, "version", hello.version.as_deref());
-    text(out, "node", Some(&hello.node));
-    text(out, "kernel", Some(&hello.kernel));
-    word(out, "accept_hook", hello.accept_hook.map(HookKind::word));
-    number(out, "seeded", Some(hello.seeded));
-    key(out, "ts");
-    display(out, format_args!("\"{}\"", hello.ts));
-    out.extend_from_slice(b"}\n");
+    put(out, "{\"t\":\"hello\"");
+    number(out, key!("proto"), Some(super::PROTO));
+    text(out, key!("version"), hello.version.as_deref());
+    text(out, key!("node"), Some(&hello.node));
+    text(out, key!("kernel"), Some(&hello.kernel));
+    word(
+        out,
+        key!("accept_hook"),
+        hello.accept_hook.map(HookKind::word),
+    );
+    number(out, key!("seeded"), Some(hello.seeded));
+    put(out, key!("ts"));
+    Encoder::default().quoted(hello.ts, out);
+    put(out, "}\n");
 }
 
 /// Appends the line of a loss on a node.
 pub fn lost(node: &str, lost: &Lost, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"t\":\"lost\"");
-    word(out, "src", Some(lost.kind.word()));
-    number(out, "n", Some(lost.n));
-    text(out, "node", Some(node));
-    out.extend_from_slice(b"}\n");
+    put(out, "{\"t\":\"lost\"");
+    word(out, key!("src"), Some(lost.kind.word()));
+    number(out, key!("n"), Some(lost.n));
+    text(out, key!("node"), Some(node));
+    put(out, "}\n");
 }
 
 /// Appends the line of a node's state. An end without an error is `lost` with no `why`.
@@ -175,80 +259,30 @@ pub fn node(state: &NodeState, out: &mut Vec<u8>) {
         SourceState::Lost(why) => ("lost", Some(why.as_str())),
         SourceState::Ended => ("lost", None),
     };
-    out.extend_from_slice(b"{\"t\":\"node\"");
-    text(out, "node", Some(&state.node));
-    word(out, "state", Some(name));
-    text(out, "why", why);
-    word(out, "via", state.via.map(Via::word));
-    out.extend_from_slice(b"}\n");
+    put(out, "{\"t\":\"node\"");
+    text(out, key!("node"), Some(&state.node));
+    word(out, key!("state"), Some(name));
+    text(out, key!("why"), why);
+    word(out, key!("via"), state.via.map(Via::word));
+    put(out, "}\n");
 }
 
 /// Appends the last line.
 pub fn bye(bye: &Bye, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"t\":\"bye\"");
-    number(out, "events", Some(bye.events));
-    number(out, "lost", Some(bye.lost));
-    text(out, "reason", bye.reason.as_deref());
-    number(out, "retry_ms", bye.retry_ms);
-    out.extend_from_slice(b"}\n");
+    put(out, "{\"t\":\"bye\"");
+    number(out, key!("events"), Some(bye.events));
+    number(out, key!("lost"), Some(bye.lost));
+    text(out, key!("reason"), bye.reason.as_deref());
+    number(out, key!("retry_ms"), bye.retry_ms);
+    put(out, "}\n");
 }
 
 /// Appends the object that names the other end.
 pub(crate) fn peer(peer: &Peer, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"kind\":\"");
-    out.extend_from_slice(peer.kind.word().as_bytes());
+    put(out, "{\"kind\":\"");
+    put(out, peer.kind.word());
     out.push(b'"');
-    text(out, "namespace", peer.namespace.as_deref());
-    text(out, "name", Some(&peer.name));
+    text(out, key!("namespace"), peer.namespace.as_deref());
+    text(out, key!("name"), Some(&peer.name));
     out.push(b'}');
-}
-
-fn key(out: &mut Vec<u8>, key: &'static str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-fn number(out: &mut Vec<u8>, name: &'static str, number: Option<impl itoa::Integer>) {
-    key(out, name);
-    match number {
-        Some(number) => {
-            out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        }
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-/// A text of our own, in which nothing is to be escaped.
-fn word(out: &mut Vec<u8>, name: &'static str, word: Option<&'static str>) {
-    key(out, name);
-    match word {
-        Some(word) => {
-            out.push(b'"');
-            out.extend_from_slice(word.as_bytes());
-            out.push(b'"');
-        }
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-/// A text from elsewhere.
-fn text(out: &mut Vec<u8>, name: &'static str, text: Option<&str>) {
-    key(out, name);
-    let start = out.len();
-    if serde_json::to_writer(&mut *out, &text).is_err() {
-        // A string has no way to fail, and a Vec takes all; whatever happens, a line stays JSON.
-        out.truncate(start);
-        out.extend_from_slice(b"null");
-    }
-}
-
-fn address(out: &mut Vec<u8>, name: &'static str, addr: IpAddr) {
-    key(out, name);
-    display(out, format_args!("\"{addr}\""));
-}
-
-fn display(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    // A Vec takes all that is written.
-    let _ = out.write_fmt(text);
 }

@@ -1,5 +1,6 @@
 //! What a line looks like, and that what is written is read again.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -7,8 +8,8 @@ use proptest::sample::select;
 
 use super::{Decoder, Encoder, Record, WireError};
 use crate::model::{
-    Bye, Event, Hello, HookKind, LossKind, Lost, NodeState, Peer, PeerKind, SourceState, Timestamp,
-    Via,
+    Bye, Event, EventType, Hello, HookKind, LossKind, Lost, NodeState, Peer, PeerKind, Phase,
+    Reason, SourceState, TcpState, Timestamp, Via,
 };
 use crate::testing::{any_event, event, open_socket};
 
@@ -187,7 +188,117 @@ fn events_of_one_workload_share_it() {
     assert!(Arc::ptr_eq(&origin(), &origin()));
 }
 
+/// The documented keys in their order, for serde to write.
+#[derive(serde::Serialize)]
+struct Plain<'a> {
+    t: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    seq: Option<u64>,
+    ts: String,
+    node: &'a str,
+    namespace: Option<&'a str>,
+    pod: Option<&'a str>,
+    container: Option<&'a str>,
+    r#type: Option<&'static str>,
+    pid: Option<u32>,
+    tid: Option<u32>,
+    comm: Option<String>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    ip: u8,
+    family: u8,
+    saddr: std::net::IpAddr,
+    daddr: std::net::IpAddr,
+    sport: u16,
+    dport: u16,
+    conn: String,
+    phase: Option<&'static str>,
+    reason: Option<&'static str>,
+    errno: Option<u16>,
+    lat_us: Option<u64>,
+    dur_us: Option<u64>,
+    tx_bytes: Option<u64>,
+    rx_bytes: Option<u64>,
+    rtt_us: Option<u32>,
+    retrans: Option<u32>,
+    before: bool,
+    netns: Option<u32>,
+    mntns: Option<u32>,
+    cgroup: Option<u64>,
+    peer: Option<PlainPeer<'a>>,
+}
+
+#[derive(serde::Serialize)]
+struct PlainPeer<'a> {
+    kind: &'static str,
+    namespace: Option<&'a str>,
+    name: &'a str,
+}
+
+impl<'a> Plain<'a> {
+    fn of(event: &'a Event) -> Self {
+        let who = event.process.as_deref();
+        let figures = &event.figures;
+        Self {
+            t: if event.kind.is_some() { "ev" } else { "open" },
+            state: event.state.map(TcpState::name),
+            seq: event.seq.map(|n| n.get()),
+            ts: event.ts.to_string(),
+            node: &event.origin.node,
+            namespace: event.origin.namespace.as_deref(),
+            pod: event.origin.pod.as_deref(),
+            container: event.origin.container.as_deref(),
+            r#type: event.kind.map(EventType::letter),
+            pid: who.map(|who| who.pid),
+            tid: who.and_then(|who| who.tid).map(|n| n.get()),
+            comm: who.map(|who| who.comm.to_string()),
+            uid: who.and_then(|who| who.uid).map(|n| n.get()),
+            gid: who.and_then(|who| who.gid).map(|n| n.get()),
+            ip: event.ip_version(),
+            family: event.family.number(),
+            saddr: event.local.addr,
+            daddr: event.remote.addr,
+            sport: event.local.port,
+            dport: event.remote.port,
+            conn: event.conn.to_string(),
+            phase: event.phase.map(Phase::word),
+            reason: event.reason.map(Reason::word),
+            errno: event.errno.map(NonZeroU16::get),
+            lat_us: figures.lat_us.map(|n| n.get()),
+            dur_us: figures.dur_us.map(|n| n.get()),
+            tx_bytes: figures.tx_bytes.map(|n| n.get()),
+            rx_bytes: figures.rx_bytes.map(|n| n.get()),
+            rtt_us: figures.rtt_us.map(|n| n.get()),
+            retrans: figures.retrans.map(|n| n.get()),
+            before: event.before,
+            netns: event.netns.map(|n| n.get()),
+            mntns: event.mntns.map(|n| n.get()),
+            cgroup: event.cgroup.map(|n| n.get()),
+            peer: event.peer.as_deref().map(|peer| PlainPeer {
+                kind: peer.kind.word(),
+                namespace: peer.namespace.as_deref(),
+                name: &peer.name,
+            }),
+        }
+    }
+}
+
 proptest! {
+    /// To the byte, and in whatever order events of the same workloads and processes come.
+    #[test]
+    fn it_is_written_as_serde_would(events in prop::collection::vec(any_event(), 1..4), again in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+        let mut encoder = Encoder::default();
+        let order = (0..events.len()).chain(again.iter().map(|i| i.index(events.len())));
+        for event in order.map(|i| &events[i]) {
+            let mut out = Vec::new();
+            encoder.event(event, &mut out);
+            let mut expected = serde_json::to_vec(&Plain::of(event)).expect("JSON");
+            expected.push(b'\n');
+            prop_assert_eq!(String::from_utf8(out), String::from_utf8(expected));
+        }
+    }
+
     #[test]
     fn what_is_written_is_read_again(events in prop::collection::vec(any_event(), 1..4)) {
         let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());

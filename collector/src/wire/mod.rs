@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod json;
 
 pub use decode::{Decoder, Record, WireError};
 pub(crate) use encode::peer;

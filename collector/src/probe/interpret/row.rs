@@ -1,14 +1,13 @@
 //! A record's fields as an event's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
 use nonmax::{NonMaxU32, NonMaxU64};
 use probe_common::{Record, flag};
 
 use super::Output;
 use crate::model::{
-    Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Phase, Process, TcpState,
+    Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Phase, Process, Processes, TcpState,
 };
 
 /// Whether every field that selects something has a value that is known.
@@ -29,7 +28,13 @@ pub(super) fn family(record: &Record) -> Option<Family> {
 }
 
 /// What all events have.
-pub(super) fn event(record: &Record, kind: EventType, phase: Phase, out: &mut Output<'_>) -> Event {
+pub(super) fn event(
+    record: &Record,
+    kind: EventType,
+    phase: Phase,
+    processes: &mut Processes,
+    out: &mut Output<'_>,
+) -> Event {
     let task = &record.task;
     let owned = record.flags & flag::OWNED != 0;
     let family = family(record).unwrap_or(Family::V4);
@@ -44,7 +49,7 @@ pub(super) fn event(record: &Record, kind: EventType, phase: Phase, out: &mut Ou
         reason: None,
         errno: None,
         process: owned.then(|| {
-            Arc::new(Process {
+            processes.get(Process {
                 pid: task.pid,
                 tid: NonMaxU32::new(task.tid),
                 uid: NonMaxU32::new(task.uid),
