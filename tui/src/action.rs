@@ -22,8 +22,12 @@ pub(crate) enum Command {
     Drill,
     /// Show or hide events of a type.
     Toggle(EventType),
-    /// Freeze what is shown, or thaw it.
+    /// Freeze what is shown, or thaw it; hold a recording, or let it go on.
     Pause,
+    /// Play a recording from a little earlier on, or later.
+    Seek { forth: bool },
+    /// Play a recording faster, or slower.
+    Speed { up: bool },
     /// All columns at their full widths, or those that fit.
     Wide,
     /// Sort by the next column on that side.
@@ -88,6 +92,10 @@ impl Command {
             Self::Toggle(EventType::Unknown) => "toggle-unknown",
             Self::Drill => "open",
             Self::Pause => "pause",
+            Self::Seek { forth: false } => "seek-back",
+            Self::Seek { forth: true } => "seek-forth",
+            Self::Speed { up: false } => "slower",
+            Self::Speed { up: true } => "faster",
             Self::Wide => "wide",
             Self::Sort(Side::Left) => "sort-left",
             Self::Sort(Side::Right) => "sort-right",

@@ -12,6 +12,7 @@ mod panes;
 mod pick;
 mod prompt;
 mod read;
+mod replay;
 mod scope;
 mod settle;
 mod sorting;
@@ -20,7 +21,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use collector::filter::{Filter, Key as Field};
-use collector::model::{Batch, Event, EventType, Limits, Store, Timestamp, Update};
+use collector::model::{Batch, Event, EventType, Limits, Store, Thresholds, Timestamp, Update};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use tui_input::InputRequest;
@@ -34,6 +35,7 @@ use crate::job::{Done, Job};
 use crate::keymap::{Key, Keymap};
 use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Motion};
+use collector::source::replay::Playing;
 
 pub(crate) use self::copy::What;
 use self::detail::Detail;
@@ -46,6 +48,7 @@ pub(crate) use self::message::{Message, Question, Tone};
 use self::panes::{Pane, Scrolls};
 pub(crate) use self::pick::words;
 pub(crate) use self::prompt::{Asking, Prompt};
+pub(crate) use self::replay::Replay;
 use self::scope::Scope;
 pub(crate) use self::sorting::By;
 
@@ -54,9 +57,14 @@ const NOTCH: isize = 3;
 
 /// What the screen is to be like.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Settings {
     /// Where the events come from, in a word.
     pub(crate) source: String,
+    /// How the recording is played, if that is the source.
+    pub(crate) replay: Option<Playing>,
+    /// All of it is recorded.
+    pub(crate) recorded: bool,
     /// The events are those of this host, and its processes can be looked up.
     pub(crate) local: bool,
     /// The filter to begin with.
@@ -72,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) tz: TimeZone,
     /// How much is kept.
     pub(crate) limits: Limits,
+    /// From when on something is a finding.
+    pub(crate) thresholds: Thresholds,
     pub(crate) custom: Custom,
 }
 
@@ -155,6 +165,8 @@ pub(crate) struct App {
     /// Columns to the left of the screen, in the wide layout.
     wide: Option<usize>,
     over: bool,
+    replay: Option<Replay>,
+    recorded: bool,
     /// Some event was of a pod or a container.
     workloads: bool,
     size: Size,
@@ -181,7 +193,7 @@ impl App {
             hidden: [false; EventType::ALL.len()],
         };
         Self {
-            store: Store::new(settings.limits),
+            store: Store::with_thresholds(settings.limits, settings.thresholds),
             tab: Tab::Events,
             events: Pane::new(EventIndex::new(sieve.is_open()), Home::End),
             connections: Pane::new(ConnectionIndex::new(true), Home::Start),
@@ -202,6 +214,8 @@ impl App {
             begun: None,
             wide: None,
             over: false,
+            replay: settings.replay.map(Replay::new),
+            recorded: settings.recorded,
             workloads: false,
             size,
             now,
@@ -253,7 +267,7 @@ impl App {
             Action::Update(Update::Batch(batch)) if is_empty(&batch) => return Effect::Nothing,
             Action::Update(update) => {
                 self.workloads = self.workloads || tells_of_workloads(&update);
-                self.store.apply(update, self.now);
+                self.apply(update);
             }
             Action::Over => self.over = true,
             Action::Switch(source, namespace) => self.begin_anew(source, namespace.as_deref()),
@@ -281,7 +295,10 @@ impl App {
                 *hidden = !*hidden;
                 self.resift();
             }
+            Command::Pause if self.hold() => {}
             Command::Pause => self.pause(),
+            Command::Seek { forth } => self.seek(forth),
+            Command::Speed { up } => self.speed_up(up),
             Command::Wide => self.wide = self.wide.is_none().then_some(0),
             Command::Sort(side) => self.sort_beside(side),
             Command::Invert => self.invert(),
@@ -312,27 +329,6 @@ impl App {
         Effect::Draw
     }
 
-    /// Forgets what came so far: what comes now is from another source, where the context's
-    /// namespace is that one, if it counts.
-    fn begin_anew(&mut self, source: String, namespace: Option<&str>) {
-        self.store = Store::new(self.store.limits());
-        self.events = Pane::new(EventIndex::new(self.sieve.is_open()), Home::End);
-        self.connections = Pane::new(ConnectionIndex::new(true), Home::Start);
-        self.lists = Lists::new(&self.custom.list_columns, self.pods);
-        self.trail.clear();
-        self.details.clear();
-        self.sieve.scope = None;
-        self.frozen = None;
-        self.over = false;
-        self.workloads = false;
-        if let Some(term) = namespace.and_then(pick::term_of_namespace) {
-            self.set_term(Field::Namespace, term);
-        }
-        self.resift();
-        self.message = Some(Message::good(format!("watching {source}")));
-        self.source = source;
-    }
-
     /// Closes what is topmost.
     fn back(&mut self) {
         if self.help.take().is_some() || self.abandon() || self.step_back() {
@@ -357,6 +353,7 @@ impl App {
         let from = events.window.wanted().unwrap_or(self.store.log().end());
         events.index.restart(self.sieve.is_open(), from);
         self.connections.index.restart();
+        self.lists.restart();
     }
 
     fn pause(&mut self) {
@@ -382,6 +379,10 @@ impl App {
         }
         self.moved = self.now;
         self.pane_mut().go(height, motion);
+        // Where the top of a list is held on to, its first row is still to be selected.
+        if motion == Motion::First && self.visible().selected.is_none() {
+            self.pane_mut().go(height, Motion::Down);
+        }
     }
 
     fn scroll(&mut self, lines: isize) {

@@ -150,7 +150,8 @@ const EVENTS_DROP: &[&str] = &[
     "SADDR",
 ];
 
-/// The same for the connections view, where the bytes matter more than who it was.
+/// The same for the connections view, where it matters who it is, why it is over, and how much was
+/// sent.
 const CONNECTIONS_DROP: &[&str] = &[
     "RETR",
     "RTT",
@@ -161,11 +162,10 @@ const CONNECTIONS_DROP: &[&str] = &[
     "NODE",
     "NAMESPACE",
     "T",
-    "REASON",
     "SPORT",
-    "PID",
     "SADDR",
     "RX",
+    "PID",
     "TX",
 ];
 
@@ -208,7 +208,10 @@ impl Choice {
     /// If one of them is not there.
     pub(crate) fn events<S: AsRef<str>>(names: &[S], pods: bool) -> Result<Self, UnknownColumn> {
         if names.is_empty() {
-            return Ok(Self::usual(&EVENTS, EVENTS_DROP, pods));
+            let mut choice = Self::usual(&EVENTS, EVENTS_DROP, pods);
+            // Where there are no pods, it stands for them.
+            choice.drop.retain(|name| pods || *name != "SADDR");
+            return Ok(choice);
         }
         Self::chosen(names, EVENTS_DROP)
     }
@@ -250,10 +253,9 @@ impl Choice {
 
     fn usual(names: &[&str], drop: &[&'static str], pods: bool) -> Self {
         let names = names.iter().filter(|name| pods || !OF_PODS.contains(name));
-        let drop = drop.iter().filter(|name| pods || **name != "SADDR");
         Self {
             columns: names.filter_map(|name| named(name)).collect(),
-            drop: drop.copied().collect(),
+            drop: drop.to_vec(),
         }
     }
 
@@ -444,6 +446,11 @@ fn time(ts: Timestamp, width: usize, tz: &TimeZone) -> Option<String> {
         _ => "%H:%M:%S",
     };
     Some(ts.to_zoned(tz.clone()).strftime(pattern).to_string())
+}
+
+/// The time of day, to the second.
+pub(crate) fn time_of_day(ts: Timestamp, tz: &TimeZone) -> String {
+    time(ts, 0, tz).unwrap_or_default()
 }
 
 /// How old an open connection is, in whole seconds; how long one lasted that is over.

@@ -27,6 +27,10 @@ pub(crate) enum Does {
     Export,
     /// Writes what comes from now on to a file.
     Record,
+    /// Plays a recording from somewhere else.
+    Seek,
+    /// Plays a recording at another speed.
+    Speed,
     /// Sets the theme.
     Theme,
     /// Goes to another cluster of the kubeconfig.
@@ -43,7 +47,7 @@ const fn command(name: &'static str, does: Does, help: &'static str) -> Command 
 
 /// All commands.
 #[rustfmt::skip] // A table.
-pub(crate) const COMMANDS: [Command; 12] = [
+pub(crate) const COMMANDS: [Command; 14] = [
     command("ns", Does::Term(Key::Namespace), "NAME: only this namespace"),
     command("pod", Does::Term(Key::Pod), "NAME: only this pod"),
     command("node", Does::Term(Key::Node), "NAME: only this node"),
@@ -53,6 +57,8 @@ pub(crate) const COMMANDS: [Command; 12] = [
     command("export", Does::Export, "FORMAT FILE: write rows"),
     command("record", Does::Record, "FILE: keep what comes now"),
     command("context", Does::Context, "NAME: watch this cluster"),
+    command("seek", Does::Seek, "recording: +30s, -5m, 15:04"),
+    command("speed", Does::Speed, "recording: 4x, 0.5x, max"),
     command("theme", Does::Theme, "NAME: other colours"),
     command("help", Does::Help, "this help"),
     command("q", Does::Quit, "quit"),
@@ -112,7 +118,7 @@ mod tests {
         assert_eq!((command.name, argument), ("ns", "shop"));
         assert_eq!(
             parse("nx shop").unwrap_err(),
-            "no command `nx`: ns pod node filter sort cols export record context theme help q"
+            "no command `nx`: ns pod node filter sort cols export record context seek speed theme help q"
         );
         assert!(parse("").unwrap_err().starts_with("name a command: ns pod"));
     }

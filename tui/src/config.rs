@@ -3,13 +3,14 @@
 //! `tui/config.toml` is a sample with all of them, which a test keeps true.
 
 mod edit;
+mod findings;
 mod read;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use collector::model::Limits;
+use collector::model::{Limits, Thresholds};
 
 pub(crate) use self::edit::{set_columns, write};
 use crate::action::Tab;
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) connections: Vec<String>,
     pub(crate) lists: Vec<(Tab, Vec<String>)>,
     pub(crate) limits: Limits,
+    /// From when on something is a finding.
+    pub(crate) thresholds: Thresholds,
     /// Filters with names.
     pub(crate) presets: Vec<(String, String)>,
     pub(crate) keymap: Keymap,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use collector::filter::Filter;
 use collector::model::{
     Batch, Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Limits, Origin, Phase,
-    Process, Reason, Timestamp, Update,
+    Process, Reason, Thresholds, Timestamp, Update,
 };
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
@@ -36,6 +36,8 @@ impl Desk {
         let now = Timestamp(1_767_323_045_123_456_000);
         let settings = Settings {
             source: "bench".into(),
+            replay: None,
+            recorded: false,
             local: false,
             filter: Filter::all(),
             theme: &THEMES[0],
@@ -44,6 +46,7 @@ impl Desk {
                 .unwrap_or_else(|_| Choice::connections(true)),
             pods: true,
             tz: TimeZone::UTC,
+            thresholds: Thresholds::default(),
             limits: Limits {
                 events,
                 ..Limits::default()

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use collector::format::{bytes, count, duration};
 use collector::identity::process::Living;
-use collector::model::{ConnState, Connection, Event, Figures, Gap, Peer, PeerKind, Timestamp};
+use collector::model::{
+    ConnState, Connection, Event, EventType, Figures, Gap, Peer, PeerKind, Timestamp,
+};
 use jiff::tz::TimeZone;
 
 use crate::words;
@@ -135,8 +137,8 @@ fn summary(page: &mut Page, facts: &Facts) {
         page.looking(Look::Faint, "state", text);
     }
     let opened = |kind| match kind {
-        Some(collector::model::EventType::Connect) => "by this end, which connected",
-        Some(collector::model::EventType::Accept) => "by the other end: this one accepted",
+        Some(EventType::Connect) => "by this end, which connected",
+        Some(EventType::Accept) => "by the other end: this one accepted",
         Some(_) => "by no call of a process here",
         None => "before the start, or unseen: which end opened it is not known",
     };
@@ -230,11 +232,11 @@ fn timeline(page: &mut Page, facts: &Facts) {
         let after = after.map_or(String::new(), |us| format!(", {} later", duration(us)));
         let letter = event.kind.map_or("-", |kind| kind.letter());
         let who = event.process.as_ref();
-        let who = who.map_or(String::new(), |p| format!(" by {} ({})", p.comm, p.pid));
-        let who = if event.kind.is_some() {
-            who
-        } else {
-            String::new()
+        let who = who.map(|p| format!("{} ({})", p.comm, p.pid));
+        let (by, owner) = match (event.kind, who) {
+            (Some(EventType::Unknown), Some(who)) => (String::new(), format!(", owner {who}")),
+            (Some(_), Some(who)) => (format!(" by {who}"), String::new()),
+            (None, _) | (_, None) => (String::new(), String::new()),
         };
         let why = event.reason.map_or("", |reason| reason.word());
         let why = if why.is_empty() {
@@ -242,7 +244,7 @@ fn timeline(page: &mut Page, facts: &Facts) {
         } else {
             format!(": {why}")
         };
-        let text = format!("{letter}  {}{who}{why}{after}", words::event(event));
+        let text = format!("{letter}  {}{by}{why}{after}{owner}", words::event(event));
         let look = if event.is_failure() {
             Look::Bad
         } else {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use collector::export::{Document, Format, Of, Row};
+use collector::export::{Document, Format, Of, Row, Sheet};
 use collector::model::{Connection, Event, EventId, Hello, Log, LossKind, Lost};
 use collector::private_file::{CreateError, Existing, Whole};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -37,6 +37,7 @@ pub(crate) enum Rows {
         /// How many more there were that are gone.
         missed: u64,
     },
+    Sums(Sheet),
 }
 
 /// Some events of a log.
@@ -143,9 +144,20 @@ impl Export {
 
     /// Writes the rows: how many, and how many more there would have been.
     fn rows(&self, out: &mut impl Write) -> io::Result<(u64, u64)> {
-        let of = match self.rows {
+        let lost: Vec<(&str, Lost)> = self
+            .lost
+            .iter()
+            .map(|(node, lost)| (&**node, lost.clone()))
+            .collect();
+        let of = match &self.rows {
             Rows::Events(_) => Of::Events,
             Rows::Connections { .. } => Of::Connections,
+            Rows::Sums(sheet) => {
+                let mut bytes = Vec::new();
+                sheet.write(self.format, &lost, &mut bytes);
+                out.write_all(&bytes)?;
+                return Ok((sheet.rows.len() as u64, 0));
+            }
         };
         let mut document = Document::new(self.format, of, &self.columns);
         let mut bytes = Vec::new();
@@ -176,12 +188,8 @@ impl Export {
                 }
                 missed += gone;
             }
+            Rows::Sums(_) => {}
         }
-        let lost: Vec<(&str, Lost)> = self
-            .lost
-            .iter()
-            .map(|(node, lost)| (&**node, lost.clone()))
-            .collect();
         document.finish(&lost, &mut bytes);
         out.write_all(&bytes)?;
         Ok((written as u64, missed))

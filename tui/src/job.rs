@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use collector::identity::process::Living;
-use collector::model::Hello;
+use collector::model::{Hello, Timestamp};
+use collector::source::replay::Playing;
 
 use crate::app::Wanted;
 use crate::contexts::Switched;
@@ -33,6 +34,10 @@ pub(crate) enum Job {
     Record { path: PathBuf, hellos: Vec<Hello> },
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
+    /// Play the recording in this way.
+    Play(Playing),
+    /// Play the recording from that moment on.
+    Seek(Timestamp),
     /// Look a process up. On another thread: `/proc` may let one wait.
     LookUp(Wanted),
 }

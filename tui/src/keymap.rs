@@ -81,6 +81,10 @@ pub(crate) enum When {
     Always,
     /// The rows are uncovered.
     Rows,
+    /// The rows are uncovered, and each is an event or a connection.
+    Records,
+    /// The rows are uncovered, and are those of a recording.
+    Replay,
     /// There is something behind what is shown or selected.
     Drill,
     /// There is something that Esc closes.
@@ -117,8 +121,9 @@ pub(crate) struct Binding {
     pub(crate) when: When,
     /// What the help says; several lines that say the same are one there.
     pub(crate) help: &'static str,
-    /// The word in the footer, of those that stand there.
-    pub(crate) footer: Option<&'static str>,
+    /// The word in the footer, of those that stand there, and how soon it goes where there is no
+    /// room: the highest number first.
+    pub(crate) footer: Option<(&'static str, u8)>,
 }
 
 const fn bind(
@@ -137,8 +142,12 @@ const fn bind(
 }
 
 impl Binding {
-    const fn footer(mut self, word: &'static str) -> Self {
-        self.footer = Some(word);
+    const fn footer(self, word: &'static str) -> Self {
+        self.footer_until(word, 0)
+    }
+
+    const fn footer_until(mut self, word: &'static str, rank: u8) -> Self {
+        self.footer = Some((word, rank));
         self
     }
 }
@@ -147,11 +156,13 @@ impl Binding {
 pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     use Command::{
         AllNamespaces, Answer, Ask, Back, Complete, Copy, Drill, Export, Filter, Help, Invert,
-        Keep, Mark, MarkRange, Move, NextTab, Pause, Pick, Quit, Recall, Repaint, Show, Sort,
-        Suspend, Toggle, Unmark,
+        Keep, Mark, MarkRange, Move, NextTab, Pause, Pick, Quit, Recall, Repaint, Seek, Show, Sort,
+        Speed, Suspend, Toggle, Unmark,
     };
     use EventType::{Accept, Close, Connect, Unknown};
-    use When::{Always, Asked, At, Closable, Prompt, Rows, Text};
+    use When::{Always, Asked, At, Closable, Prompt, Records, Replay, Rows, Text};
+    /// Stands at the end of the footer.
+    const LAST: u8 = u8::MAX;
     [
         (
             "Moving",
@@ -209,65 +220,99 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
         (
             "What is shown",
             &[
-                bind(&[&[ch('/')]], Filter, Rows, "filter: port:443 !comm:curl").footer("filter"),
-                bind(&[&[ch(':')]], Ask, Rows, "a command, such as :theme").footer("command"),
+                bind(&[&[ch('/')]], Filter, Rows, "filter: port:443 !comm:curl")
+                    .footer_until("filter", 1),
+                bind(&[&[ch(':')]], Ask, Rows, "a command, such as :theme")
+                    .footer_until("command", 7),
                 bind(
                     &[&[ch('n')]],
                     Pick(Picks::Namespace),
                     Rows,
                     "pick a namespace",
-                ),
-                bind(&[&[ch('p')]], Pick(Picks::Pod), Rows, "pick a pod"),
+                )
+                .footer_until("namespace", 11),
+                bind(&[&[ch('p')]], Pick(Picks::Pod), Rows, "pick a pod").footer_until("pod", 12),
                 bind(&[&[ch('0')]], AllNamespaces, Rows, "all namespaces"),
-                bind(&[&[ch('P')]], Pause, Rows, "pause, resume").footer("pause"),
+                bind(&[&[ch('P')]], Pause, Rows, "pause, resume").footer_until("pause", 5),
+                bind(
+                    &[&[ch('[')]],
+                    Seek { forth: false },
+                    Replay,
+                    "recording: 10 s back",
+                )
+                .footer_until("seek", 5),
+                bind(
+                    &[&[ch(']')]],
+                    Seek { forth: true },
+                    Replay,
+                    "recording: 10 s forth",
+                )
+                .footer_until("seek", 5),
+                bind(
+                    &[&[ch('<')]],
+                    Speed { up: false },
+                    Replay,
+                    "recording: half as fast",
+                )
+                .footer_until("speed", 5),
+                bind(
+                    &[&[ch('>')]],
+                    Speed { up: true },
+                    Replay,
+                    "recording: twice as fast",
+                )
+                .footer_until("speed", 5),
                 bind(
                     &[&[ch('t'), ch('c')]],
                     Toggle(Connect),
                     Rows,
                     "show or hide C, connects",
                 )
-                .footer("connect"),
+                .footer_until("connect", 8),
                 bind(
                     &[&[ch('t'), ch('a')]],
                     Toggle(Accept),
                     Rows,
                     "show or hide A, accepts",
                 )
-                .footer("accept"),
+                .footer_until("accept", 8),
                 bind(
                     &[&[ch('t'), ch('x')]],
                     Toggle(Close),
                     Rows,
                     "show or hide X, closes",
                 )
-                .footer("close"),
+                .footer_until("close", 8),
                 bind(
                     &[&[ch('t'), ch('u')]],
                     Toggle(Unknown),
                     Rows,
                     "show or hide U, unknown",
                 )
-                .footer("unknown"),
+                .footer_until("unknown", 8),
                 bind(
                     &[&[ch('w')]],
                     Command::Wide,
                     Rows,
                     "wide: all columns, whole",
                 )
-                .footer("wide"),
+                .footer_until("wide", 10),
                 bind(
                     &[&[key(KeyCode::Left)], &[ch('h')]],
                     Sort(Side::Left),
                     Rows,
                     "sort by the column left",
-                ),
+                )
+                .footer_until("sort", 9),
                 bind(
                     &[&[key(KeyCode::Right)], &[ch('l')]],
                     Sort(Side::Right),
                     Rows,
                     "sort by the column right",
-                ),
-                bind(&[&[ch('i')]], Invert, Rows, "sort the other way round"),
+                )
+                .footer_until("sort", 9),
+                bind(&[&[ch('i')]], Invert, Rows, "sort the other way round")
+                    .footer_until("invert", 13),
             ],
         ),
         (
@@ -299,41 +344,44 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     "problems and findings",
                 ),
                 bind(&[&[ch('6')]], Show(Tab::Nodes), Rows, "nodes"),
-                bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view").footer("view"),
+                bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view")
+                    .footer_until("view", 6),
                 bind(
                     &[&[key(KeyCode::Enter)]],
                     Drill,
                     When::Drill,
                     "what is behind the row",
                 )
-                .footer("open"),
+                .footer_until("open", 2),
             ],
         ),
         (
             "Marked rows and files",
             &[
-                bind(&[&[ch(' ')]], Mark, Rows, "mark, or unmark"),
+                bind(&[&[ch(' ')]], Mark, Records, "mark, or unmark").footer_until("mark", 3),
                 bind(
                     &[&[ch('v')], &[ctrl(' ')]],
                     MarkRange,
-                    Rows,
+                    Records,
                     "mark from last mark to here",
-                ),
-                bind(&[&[ch('V')]], Unmark, Rows, "take all marks away"),
+                )
+                .footer_until("range", 14),
+                bind(&[&[ch('V')]], Unmark, Records, "take all marks away"),
                 bind(
                     &[&[ch('s')], &[ctrl('s')]],
                     Export,
                     Rows,
                     "export marked, else all rows",
                 )
-                .footer("export"),
+                .footer_until("export", 4),
                 bind(
                     &[&[ch('y')]],
                     Copy(What::Cell),
                     Rows,
                     "copy cell of the sort column",
                 ),
-                bind(&[&[ch('Y')]], Copy(What::Record), Rows, "copy row as JSON"),
+                bind(&[&[ch('Y')]], Copy(What::Record), Rows, "copy row as JSON")
+                    .footer_until("copy", 15),
             ],
         ),
         (
@@ -413,11 +461,11 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     Closable,
                     "back: detail, filter, marks",
                 )
-                .footer("back"),
-                bind(&[&[ch('?')]], Help, Always, "this help").footer("help"),
+                .footer_until("back", 2),
+                bind(&[&[ch('?')]], Help, Always, "this help").footer_until("help", LAST),
                 bind(&[&[ctrl('l')]], Repaint, Always, "draw the screen again"),
                 bind(&[&[ctrl('z')]], Suspend, Always, "suspend, until `fg`"),
-                bind(&[&[ch('q')], &[ctrl('c')]], Quit, Always, "quit").footer("quit"),
+                bind(&[&[ch('q')], &[ctrl('c')]], Quit, Always, "quit").footer_until("quit", LAST),
             ],
         ),
     ]
@@ -475,6 +523,10 @@ pub(crate) struct Mode {
     pub(crate) asked: bool,
     /// Something covers the rows.
     pub(crate) covered: bool,
+    /// The rows are events or connections.
+    pub(crate) records: bool,
+    /// What is shown is a recording.
+    pub(crate) replay: bool,
     /// There is something behind what is shown or selected.
     pub(crate) drill: bool,
     /// There is something that Esc closes.
@@ -496,6 +548,8 @@ impl Mode {
             _ if self.prompt.is_some() => false,
             When::Always => true,
             When::Rows => !self.covered,
+            When::Records => !self.covered && self.records,
+            When::Replay => !self.covered && self.replay,
             When::Drill => self.drill,
             When::Closable => self.closable,
         }
@@ -514,25 +568,35 @@ impl Mode {
             })
     }
 
-    /// What stands in the footer: keys and words, in the order of the table.
+    /// What stands in the footer: keys and words, what is needed first in front.
     pub(crate) fn footer(self) -> Vec<(String, &'static str)> {
-        let mut out: Vec<(String, &'static str)> = Vec::new();
+        let mut out: Vec<(u8, Command, String, &'static str)> = Vec::new();
         for (binding, keys) in self.working() {
             let choices = prefix_word(binding.command).filter(|_| keys.len() > 1);
             let word = match binding.footer {
-                None if self.begun.is_some() => Some(binding.help),
-                word => choices.or(word),
+                None if self.begun.is_some() => Some((binding.help, 0)),
+                word => word.map(|(word, rank)| (choices.unwrap_or(word), rank)),
             };
-            let Some(word) = word else { continue };
+            let Some((word, rank)) = word else { continue };
             // Of keys that begin with the same one, and have a word for all of them, that one.
             let shown = if choices.is_some() { &keys[..1] } else { keys };
             let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
-            // Of several keys for one thing, the first.
-            if !out.iter().any(|(_, known)| *known == word) {
-                out.push((shown.join(" "), word));
+            let shown = shown.join(" ");
+            match out.iter_mut().find(|(.., known)| *known == word) {
+                // Of several keys for one thing, the first; of both ways of one thing, both.
+                Some((_, command, keys, _)) => {
+                    if choices.is_none() && *command != binding.command {
+                        *command = binding.command;
+                        *keys = format!("{keys}/{shown}");
+                    }
+                }
+                None => out.push((rank, binding.command, shown, word)),
             }
         }
-        out
+        out.sort_by_key(|(rank, ..)| *rank);
+        out.into_iter()
+            .map(|(_, _, keys, word)| (keys, word))
+            .collect()
     }
 
     /// What a key means.
@@ -633,6 +697,8 @@ mod tests {
             prompt: None,
             asked: false,
             covered: false,
+            records: true,
+            replay: false,
             drill: false,
             closable: false,
             begun: None,
@@ -733,12 +799,19 @@ mod tests {
             words(rows()),
             [
                 "/ filter",
-                ": command",
-                "P pause",
-                "t types",
-                "w wide",
-                "Tab view",
+                "Space mark",
                 "s export",
+                "P pause",
+                "Tab view",
+                ": command",
+                "t types",
+                "←/→ sort",
+                "w wide",
+                "n namespace",
+                "p pod",
+                "i invert",
+                "v range",
+                "Y copy",
                 "? help",
                 "q quit"
             ]

@@ -24,6 +24,7 @@ mod headless;
 mod help;
 mod history;
 mod home;
+mod input;
 mod job;
 mod keymap;
 mod log;
@@ -44,7 +45,7 @@ mod ui;
 mod view;
 mod words;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::{Files, Format, Job};
@@ -52,6 +53,8 @@ use collector::privileges;
 use collector::source::Stop;
 use config::Config;
 use contexts::Contexts;
+use run::Elsewhere;
+use sources::Player;
 
 /// The program, from the command line to the exit code.
 #[must_use]
@@ -65,7 +68,8 @@ async fn start() -> ExitCode {
     match run(job, &files).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("tcpscope: {error:#}");
+            // Not `eprintln!`, which panics where nobody is left to read.
+            let _ = writeln!(std::io::stderr(), "tcpscope: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -88,18 +92,24 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
     let filter = view.filter().unwrap_or_else(|error| error.exit());
     let format = view.format(std::io::stdout().is_terminal());
     let stop = Stop::default();
+    let player = Player::of(&source, format);
+    let player = player.as_ref();
     let (code, recorded) = if format == Format::Tui {
         let config = Config::load(files.config.as_deref())?;
-        let settings = settings::settings(&source, &view, filter, config);
+        let settings = settings::settings(&source, &view, player, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, player, &stop)?;
         privileges::keep(privileges::SHOWING);
-        let code = run::run(updates, stop, settings, contexts).await?;
+        let elsewhere = Elsewhere {
+            contexts,
+            player: player.cloned(),
+        };
+        let code = run::run(updates, stop, settings, elsewhere).await?;
         (code, recorded)
     } else {
         let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, access, &view, format, &stop)?;
+        let (updates, recorded) = sources::start(&source, access, &view, format, player, &stop)?;
         privileges::keep(privileges::SHOWING);
         (headless::run(updates, &stop, options).await?, recorded)
     };

@@ -9,7 +9,6 @@ use collector::identity::process;
 use collector::model::Timestamp;
 use collector::record::Recording;
 use collector::source::{Stop, Updates};
-use crossterm::event::EventStream;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -21,10 +20,12 @@ use crate::action::{Action, Effect};
 use crate::app::{App, Settings};
 use crate::config;
 use crate::contexts::{Contexts, Switched};
+use crate::input::Input;
 use crate::job::{Done, Job, Saved};
 use crate::keymap;
 use crate::pace::{Cause, Pace};
 use crate::signals::{Caught, HUNG_UP, Signals};
+use crate::sources::Player;
 use crate::term::{self, Term};
 
 /// How long the shell has to stop us when it was asked to. It does not where there is none.
@@ -35,10 +36,31 @@ const STOPPED: Duration = Duration::from_millis(200);
 /// # Errors
 /// If the source fails before it began, or the terminal cannot be used.
 pub(crate) async fn run(
+    updates: Updates,
+    stop: Stop,
+    settings: Settings,
+    elsewhere: Elsewhere,
+) -> anyhow::Result<ExitCode> {
+    match show(updates, stop, settings, elsewhere).await {
+        // The signal that says so may come after a frame that nobody takes.
+        Err(error) if term::is_gone(&error) => Ok(ExitCode::from(HUNG_UP)),
+        ended => ended,
+    }
+}
+
+/// What else can be watched while the screen is up.
+pub(crate) struct Elsewhere {
+    /// Other clusters, if the source is one.
+    pub(crate) contexts: Option<Contexts>,
+    /// Other parts of the recording, if the source is one.
+    pub(crate) player: Option<Player>,
+}
+
+async fn show(
     mut updates: Updates,
     mut stop: Stop,
     settings: Settings,
-    contexts: Option<Contexts>,
+    elsewhere: Elsewhere,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let woken = signal(SignalKind::from_raw(libc::SIGCONT));
@@ -55,10 +77,10 @@ pub(crate) async fn run(
         suspended: None,
         tell,
         recording: None,
-        contexts,
+        elsewhere,
         switched: None,
     };
-    let mut input = EventStream::new();
+    let mut input = Input::new();
     let mut second = interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut over = false;
@@ -132,7 +154,7 @@ struct Screen {
     tell: mpsc::UnboundedSender<Done>,
     /// What comes is to be written to this.
     recording: Option<Recording>,
-    contexts: Option<Contexts>,
+    elsewhere: Elsewhere,
     /// What comes is to come from here.
     switched: Option<Switched>,
 }
@@ -200,6 +222,17 @@ impl Screen {
             }
             Job::Switch(name) => self.switch(name),
             Job::Copy(text) => self.term.copy(&text)?,
+            Job::Play(playing) => {
+                if let Some(player) = &self.elsewhere.player {
+                    player.play(playing);
+                }
+            }
+            Job::Seek(ts) => {
+                if let Some(player) = &self.elsewhere.player {
+                    let sought = player.seek(ts).map(Box::new);
+                    let _ = self.tell.send(Done::Switched(sought));
+                }
+            }
         }
         Ok(())
     }
@@ -221,7 +254,7 @@ impl Screen {
     /// Opens another cluster, on another thread: a credential plugin may take its time.
     fn switch(&self, name: String) {
         let tell = self.tell.clone();
-        let Some(contexts) = self.contexts.clone() else {
+        let Some(contexts) = self.elsewhere.contexts.clone() else {
             let why = "there are no contexts without -k".to_owned();
             let _ = tell.send(Done::Switched(Err(why)));
             return;

@@ -14,6 +14,7 @@ use crate::columns::Choice;
 use crate::config::Config;
 use crate::contexts::Contexts;
 use crate::home;
+use crate::sources::Player;
 use crate::theme::{MONO, Theme};
 
 /// The settings that a command line asks for.
@@ -23,6 +24,7 @@ use crate::theme::{MONO, Theme};
 pub(crate) fn settings(
     source: &Source,
     view: &View,
+    player: Option<&Player>,
     filter: Filter,
     config: Config,
 ) -> Result<Settings, clap::Error> {
@@ -66,7 +68,7 @@ pub(crate) fn settings(
         source: match source {
             Source::Host(_) => "host".to_owned(),
             Source::Poll => "poll".to_owned(),
-            Source::Replay(file, _) => file.display().to_string(),
+            Source::Replay(..) => player.map_or(String::new(), Player::name),
             Source::Demo(_) => "demo".to_owned(),
             Source::Cluster(cluster) => {
                 let chosen = cluster.access.context.clone();
@@ -76,6 +78,8 @@ pub(crate) fn settings(
                 format!("cluster {name}").trim_end().to_owned()
             }
         },
+        replay: player.map(|player| player.playing),
+        recorded: view.record.is_some(),
         filter,
         theme: theme(named.unwrap_or(config.theme), view.color, no_color),
         mouse: config.mouse && !view.no_mouse,
@@ -83,6 +87,7 @@ pub(crate) fn settings(
         pods,
         tz: TimeZone::system(),
         limits: config.limits,
+        thresholds: config.thresholds,
         custom,
     })
 }

@@ -1,17 +1,19 @@
 //! From what the command line asks for to a stream of updates: one function for each source.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use collector::filter::Filter;
 use collector::identity::host::node_name;
 use collector::kube::access::Access;
 use collector::kube::transport::Ways;
-use collector::model::Via;
+use collector::model::{Timestamp, Via};
 use collector::record::{Failure, Recording};
-use collector::source::replay::{self, Speed};
+use collector::source::replay::{self, Control, Playing, Speed};
 use collector::source::{Stop, Updates, cluster, demo, host, poll};
 
 use crate::cli::{self, AcceptHook, Cluster, Format, Probes, Source, View};
+use crate::contexts::Switched;
 
 /// Opens a cluster, if that is the source. Whoever the kubeconfig names for the credentials may ask
 /// for something on the terminal, so this comes before the screen.
@@ -37,12 +39,13 @@ pub(crate) fn start(
     access: Option<&Access>,
     view: &View,
     format: Format,
+    player: Option<&Player>,
     stop: &Stop,
 ) -> anyhow::Result<(Updates, Failure)> {
     let recording = view.record.as_deref().map(Recording::create).transpose()?;
     let updates = match (source, access) {
         (Source::Cluster(cluster), Some(access)) => watch(cluster, access, view, format, stop)?,
-        _ => updates(source, format, stop.clone()),
+        _ => updates(source, player, stop.clone()),
     };
     Ok(match recording {
         Some(recording) => recording.tee(updates, stop.clone())?,
@@ -65,22 +68,81 @@ pub(crate) fn watch(
     Ok(cluster::start(access, options, stop.clone()))
 }
 
-fn updates(source: &Source, format: Format, stop: Stop) -> Updates {
-    match source {
-        Source::Host(probes) => host::start(host_options(probes, node_name()), stop),
-        Source::Poll => poll::start(poll::Options::default(), stop),
-        Source::Replay(file, speed) => {
+fn updates(source: &Source, player: Option<&Player>, stop: Stop) -> Updates {
+    match (source, player) {
+        (Source::Host(probes), _) => host::start(host_options(probes, node_name()), stop),
+        (Source::Poll, _) => poll::start(poll::Options::default(), stop),
+        (Source::Replay(..), Some(player)) => player.start(None, stop),
+        (Source::Demo(seed), _) => demo::start(demo::Options { seed: *seed }, stop),
+        // Only what was opened can be started.
+        (Source::Replay(..), None) | (Source::Cluster(_), _) => Box::pin(tokio_stream::empty()),
+    }
+}
+
+/// Plays a recording.
+#[derive(Clone, Debug)]
+pub(crate) struct Player {
+    file: PathBuf,
+    control: Control,
+    /// As it is played at first.
+    pub(crate) playing: Playing,
+}
+
+impl Player {
+    /// For a source that is a recording.
+    pub(crate) fn of(source: &Source, format: Format) -> Option<Self> {
+        let Source::Replay(file, speed) = source else {
+            return None;
+        };
+        let playing = Playing::at(speed.unwrap_or(match format {
+            Format::Tui => Speed::NORMAL,
             // Who reads text need not wait for it.
-            let speed = speed.unwrap_or(match format {
-                Format::Tui => Speed::NORMAL,
-                _text => Speed::Max,
-            });
-            let file = file.clone();
-            replay::start(replay::Options { file, speed }, stop)
+            _text => Speed::Max,
+        }));
+        Some(Self {
+            file: file.clone(),
+            control: Control::new(playing),
+            playing,
+        })
+    }
+
+    /// Plays it in another way from now on.
+    pub(crate) fn play(&self, playing: Playing) {
+        self.control.set(playing);
+    }
+
+    /// Plays it from its beginning, all at once up to `from`.
+    fn start(&self, from: Option<Timestamp>, stop: Stop) -> Updates {
+        let (file, control) = (self.file.clone(), self.control.clone());
+        let options = replay::Options {
+            file,
+            control,
+            from,
+        };
+        replay::start(options, stop)
+    }
+
+    /// Plays it again, from another moment on.
+    ///
+    /// # Errors
+    /// A sentence, if it can be read only once.
+    pub(crate) fn seek(&self, from: Timestamp) -> Result<Switched, String> {
+        if self.file.as_os_str() == "-" {
+            return Err("what comes from a pipe is played once, from its beginning".to_owned());
         }
-        Source::Demo(seed) => demo::start(demo::Options { seed: *seed }, stop),
-        // Only one that was opened can be started.
-        Source::Cluster(_) => Box::pin(tokio_stream::empty()),
+        let stop = Stop::default();
+        Ok(Switched {
+            source: self.name(),
+            namespace: None,
+            updates: self.start(Some(from), stop.clone()),
+            stop,
+        })
+    }
+
+    /// What it is called on the screen.
+    pub(crate) fn name(&self) -> String {
+        let name = self.file.file_name().unwrap_or(self.file.as_os_str());
+        name.to_string_lossy().into_owned()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,8 +33,10 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal, taken until this is dropped.
 pub(crate) struct Term {
-    // Not stdout itself, which would write a frame in pieces of a kilobyte.
-    terminal: Terminal<CrosstermBackend<BufWriter<File>>>,
+    // Not stdout itself, which would write a frame in pieces of a kilobyte. Not dropped: ratatui
+    // would show the cursor, which `give_back` does, and panic where a terminal that is gone takes
+    // neither that nor the complaint about it.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<File>>>>,
     mouse: bool,
 }
 
@@ -50,7 +53,7 @@ impl Term {
         let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout));
         let mut term = Self {
-            terminal: Terminal::new(backend)?,
+            terminal: ManuallyDrop::new(Terminal::new(backend)?),
             mouse,
         };
         term.claim()?;
@@ -121,6 +124,13 @@ impl Drop for Term {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Whether something failed because the terminal is gone: its window was closed.
+pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    let number = cause.and_then(io::Error::raw_os_error);
+    matches!(number, Some(libc::EIO | libc::EPIPE | libc::ENXIO))
 }
 
 /// Gives the terminal back as it was, if it is taken.

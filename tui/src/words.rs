@@ -11,8 +11,8 @@ pub(crate) fn event(event: &Event) -> &'static str {
         (Some(Connect), _, Some(_)) => "could not connect",
         (Some(Accept), ..) => "accepted",
         (Some(Close), ..) => "closed",
-        (Some(Unknown), Some(Phase::Open), _) => "established, by no call of a process",
-        (Some(Unknown), ..) => "ended, by no call of a process",
+        (Some(Unknown), Some(Phase::Open), _) => "established, no call did it",
+        (Some(Unknown), ..) => "ended, no call did it",
     }
 }
 

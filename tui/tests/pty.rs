@@ -3,167 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it goes wrong")]
 
-use std::io::{Read, Write};
+mod terminal;
+
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-
-/// Within this, whatever a test waits for must be there.
-const BOUND: Duration = Duration::from_secs(20);
+use terminal::Terminal;
 
 const CTRL_Z: &str = "\x1a";
 
-struct Terminal {
-    master: Box<dyn MasterPty + Send>,
-    child: Box<dyn Child + Send + Sync>,
-    input: Box<dyn Write + Send>,
-    output: Receiver<Vec<u8>>,
-    screen: vt100::Parser,
-    /// All that was ever written to it.
-    written: Vec<u8>,
-}
-
-fn size(rows: u16, cols: u16) -> PtySize {
-    PtySize {
-        rows,
-        cols,
-        pixel_width: 0,
-        pixel_height: 0,
-    }
-}
-
 impl Terminal {
-    /// Runs a program in a terminal of 24 lines of 80 cells.
-    fn run(program: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let pair = native_pty_system().openpty(size(24, 80)).unwrap();
-        let mut command = CommandBuilder::new(program);
-        command.args(args);
-        command.env("TERM", "xterm-256color");
-        command.env_remove("NO_COLOR");
-        command.env_remove("TMUX");
-        command.env_remove("STY");
-        // Not the configuration of whoever runs the tests.
-        command.env_remove("SUDO_UID");
-        command.env("XDG_CONFIG_HOME", "/nonexistent");
-        for (name, value) in env {
-            command.env(name, value);
-        }
-        let child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let (sender, output) = channel();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(n @ 1..) = reader.read(&mut bytes) {
-                if sender.send(bytes[..n].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            input: pair.master.take_writer().unwrap(),
-            master: pair.master,
-            child,
-            output,
-            screen: vt100::Parser::new(24, 80, 0),
-            written: Vec::new(),
-        }
-    }
-
-    fn tcpscope(env: &[(&str, &str)]) -> Self {
-        Self::run(env!("CARGO_BIN_EXE_tcpscope"), &["poll"], env)
-    }
-
-    fn keys(&mut self, keys: &str) {
-        self.input.write_all(keys.as_bytes()).unwrap();
-        self.input.flush().unwrap();
-    }
-
-    fn resize(&mut self, rows: u16, cols: u16) {
-        self.master.resize(size(rows, cols)).unwrap();
-        self.screen.screen_mut().set_size(rows, cols);
-    }
-
-    fn take_in(&mut self, bytes: &[u8]) {
-        self.written.extend_from_slice(bytes);
-        self.screen.process(bytes);
-    }
-
-    /// Waits until the screen is as it should be.
-    fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        let until = Instant::now() + BOUND;
-        while !is_so(self) {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.output.recv_timeout(left) {
-                Ok(bytes) => self.take_in(&bytes),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("no {what} on the screen:\n{}", self.text());
-                }
-            }
-        }
-    }
-
-    fn wait_for(&mut self, text: &str) {
-        self.wait(text, |t| t.text().contains(text));
-    }
-
-    fn text(&self) -> String {
-        self.screen.screen().contents()
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.process_id().unwrap().to_string();
-        let kill = std::process::Command::new("kill")
-            .args(["-s", name, &pid])
-            .status();
-        assert!(kill.unwrap().success());
-    }
-
-    /// Waits for the end; the terminal must be as it was before.
-    fn end(mut self) -> ExitStatus {
-        let until = Instant::now() + BOUND;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < until, "it does not end:\n{}", self.text());
-            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(10)) {
-                self.take_in(&bytes);
-            }
-        };
-        // What it wrote last is still on its way.
-        while let Ok(bytes) = self.output.recv_timeout(Duration::from_secs(1)) {
-            self.take_in(&bytes);
-        }
-        let screen = self.screen.screen();
-        assert!(!screen.alternate_screen(), "the screen is still its own");
-        assert!(!screen.hide_cursor(), "the cursor is still hidden");
-        assert!(!screen.bracketed_paste());
-        let mouse = screen.mouse_protocol_mode();
-        assert_eq!(mouse, vt100::MouseProtocolMode::None);
-        status
-    }
-
-    fn wrote(&self, bytes: &str) -> usize {
-        let mut windows = self.written.windows(bytes.len());
-        let mut count = 0;
-        while windows.any(|w| w == bytes.as_bytes()) {
-            count += 1;
-        }
-        count
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // This child only, by its id; it is gone already where the test went well.
-        if let Ok(None) = self.child.try_wait() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+    fn poll(env: &[(&str, &str)]) -> Self {
+        Self::tcpscope(&["poll"], env)
     }
 }
 
@@ -176,7 +27,7 @@ fn connection() -> (TcpListener, TcpStream) {
 
 #[test]
 fn it_starts_filters_pauses_and_follows_the_size() {
-    let mut terminal = Terminal::tcpscope(&[]);
+    let mut terminal = Terminal::poll(&[]);
     terminal.wait_for("1 events");
     terminal.wait_for("live");
 
@@ -207,7 +58,7 @@ fn it_starts_filters_pauses_and_follows_the_size() {
 
 #[test]
 fn a_terminal_that_answers_nothing_is_asked_nothing() {
-    let mut terminal = Terminal::tcpscope(&[]);
+    let mut terminal = Terminal::poll(&[]);
     terminal.wait_for("q quit");
     // ^l draws everything again.
     terminal.keys("\x0c");
@@ -230,7 +81,7 @@ fn a_terminal_that_answers_nothing_is_asked_nothing() {
 fn without_colour_the_selection_shows() {
     // Open from before the start, so that there is a row.
     let connection = connection();
-    let mut terminal = Terminal::tcpscope(&[("NO_COLOR", "1")]);
+    let mut terminal = Terminal::poll(&[("NO_COLOR", "1")]);
     terminal.wait_for("before ");
     terminal.keys("k");
     let is_line = |screen: &vt100::Screen, y| {
@@ -253,7 +104,7 @@ fn without_colour_the_selection_shows() {
 #[test]
 fn signals_end_it_and_give_the_terminal_back() {
     for (signal, status) in [("TERM", 0), ("INT", 0), ("HUP", 129)] {
-        let mut terminal = Terminal::tcpscope(&[]);
+        let mut terminal = Terminal::poll(&[]);
         terminal.wait_for("q quit");
         terminal.signal(signal);
         assert_eq!(terminal.end().exit_code(), status, "{signal}");
@@ -284,7 +135,7 @@ fn a_shell_suspends_it_and_brings_it_back() {
 
 #[test]
 fn without_a_shell_it_comes_back_by_itself() {
-    let mut terminal = Terminal::tcpscope(&[]);
+    let mut terminal = Terminal::poll(&[]);
     terminal.wait_for("q quit");
     terminal.keys(CTRL_Z);
     terminal.wait("second frame", |t| {
@@ -300,7 +151,7 @@ fn rows_are_marked_written_and_copied() {
     let path = dir.path().join("rows.ndjson");
     // Open from before the start, so that there is a row.
     let connection = connection();
-    let mut terminal = Terminal::tcpscope(&[]);
+    let mut terminal = Terminal::poll(&[]);
     terminal.wait_for("before ");
     terminal.keys("P");
     terminal.wait_for("PAUSED");
@@ -336,7 +187,7 @@ fn rows_are_marked_written_and_copied() {
 fn commands_work_and_a_wrong_one_is_answered() {
     let dir = tempfile::tempdir().unwrap();
     let recording = dir.path().join("session.ndjson");
-    let mut terminal = Terminal::tcpscope(&[]);
+    let mut terminal = Terminal::poll(&[]);
     terminal.wait_for("q quit");
     terminal.keys(":fly\r");
     terminal.wait_for("no command `fly`: ns pod");
@@ -370,7 +221,7 @@ fn a_configuration_is_read_and_a_bad_one_is_one_sentence() {
     let env = [("XDG_CONFIG_HOME", env.as_str())];
 
     std::fs::write(&path, "[keys]\nquit = [\"Z Z\"]\n").unwrap();
-    let mut terminal = Terminal::tcpscope(&env);
+    let mut terminal = Terminal::poll(&env);
     terminal.wait_for("Z quit");
     terminal.keys(":cols time,uid,dport\r:cols save\r");
     terminal.wait_for("saved in ");
@@ -382,7 +233,7 @@ fn a_configuration_is_read_and_a_bad_one_is_one_sentence() {
     );
 
     std::fs::write(&path, "\ntheme = \"dark\"\n").unwrap();
-    let mut terminal = Terminal::tcpscope(&env);
+    let mut terminal = Terminal::poll(&env);
     terminal.wait_for("config.toml, line 2: there is no theme `dark`");
     assert_eq!(terminal.end().exit_code(), 1);
 }

@@ -271,9 +271,9 @@ fn ends_well(path: &Path) {
 fn the_screen_shows_the_demo_and_its_recording() {
     let dir = Dir::new();
     let rec = dir.path("rec.jsonl").display().to_string();
-    on_screen(&["demo", "--record", &rec], "3 nodes  3 live");
+    on_screen(&["demo", "--record", &rec], "3 nodes live");
     ends_well(Path::new(&rec));
-    on_screen(&["replay", &rec, "--speed", "max"], "3 nodes  0 live");
+    on_screen(&["replay", &rec, "--speed", "max"], "3 nodes ended");
 }
 
 /// Runs the program in a terminal until the text is there, and then presses `q`.

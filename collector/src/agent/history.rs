@@ -207,6 +207,7 @@ mod tests {
         let mut history = History::new("i1".into(), most);
         let hello = Hello {
             node: "n1".into(),
+            version: Some("0.1.0".into()),
             kernel: "6.12".into(),
             accept_hook: None,
             seeded: 1,

@@ -145,6 +145,7 @@ mod tests {
     fn greeting() -> Hello {
         Hello {
             node: "n1".into(),
+            version: Some("0.1.0".into()),
             kernel: "6.12".into(),
             accept_hook: None,
             seeded: 0,

@@ -204,6 +204,7 @@ impl Answer {
 fn hello() -> Hello {
     Hello {
         node: "n1".into(),
+        version: Some("0.1.0".into()),
         kernel: "6.12".into(),
         accept_hook: None,
         seeded: 1,

@@ -209,18 +209,8 @@ impl Document {
                 }
                 out.extend_from_slice(b"\n]\n");
             }
-            Format::Markdown if !lost.is_empty() => {
-                let sum = |kind: LossKind| {
-                    let of = lost.iter().filter(|(_, lost)| lost.kind == kind);
-                    of.map(|(_, lost)| lost.n).sum::<u64>()
-                };
-                let kinds = LossKind::ALL.map(|kind| (kind.word(), sum(kind)));
-                let kinds = kinds.iter().filter(|(_, n)| *n > 0);
-                let said: Vec<_> = kinds.map(|(w, n)| format!("{w} {}", count(*n))).collect();
-                let note = format!("\nLost: {}.\n", said.join(", "));
-                out.extend_from_slice(note.as_bytes());
-            }
-            Format::Csv | Format::Markdown => {}
+            Format::Markdown => note(lost, out),
+            Format::Csv => {}
         }
     }
 
@@ -253,6 +243,21 @@ impl Document {
             }
         }
     }
+}
+
+/// Appends the line under a table that says what was lost, if anything was.
+pub(super) fn note(lost: &[(&str, Lost)], out: &mut Vec<u8>) {
+    if lost.is_empty() {
+        return;
+    }
+    let sum = |kind: LossKind| {
+        let of = lost.iter().filter(|(_, lost)| lost.kind == kind);
+        of.map(|(_, lost)| lost.n).sum::<u64>()
+    };
+    let kinds = LossKind::ALL.map(|kind| (kind.word(), sum(kind)));
+    let kinds = kinds.iter().filter(|(_, n)| *n > 0);
+    let said: Vec<_> = kinds.map(|(w, n)| format!("{w} {}", count(*n))).collect();
+    out.extend_from_slice(format!("\nLost: {}.\n", said.join(", ")).as_bytes());
 }
 
 fn life(connection: &Connection) -> [Cow<'static, str>; 3] {

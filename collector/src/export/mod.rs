@@ -2,8 +2,10 @@
 
 mod columns;
 mod document;
+mod sheet;
 mod table;
 
 pub use columns::{Align, COLUMNS, Column, cell, peer};
 pub use document::{Document, Format, Of, Row};
+pub use sheet::{Cell, Sheet};
 pub use table::{Layout, Rows, Table, UnknownColumn};

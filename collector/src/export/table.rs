@@ -196,12 +196,14 @@ fn spaces(out: &mut Vec<u8>, n: usize) {
     out.resize(out.len() + n, b' ');
 }
 
-/// A raw value; text that a spreadsheet would take for a formula gets a leading `'`.
+/// A raw value.
 fn csv_cell<'a>(column: &Column, event: &'a Event) -> Cow<'a, str> {
     let raw = column.raw(event).unwrap_or_default();
-    if !column.foreign {
-        return raw;
-    }
+    if column.foreign { guarded(raw) } else { raw }
+}
+
+/// Text from elsewhere; where a spreadsheet would take it for a formula it gets a leading `'`.
+pub(super) fn guarded(raw: Cow<'_, str>) -> Cow<'_, str> {
     let formula = raw.starts_with(['=', '+', '-', '@', '\t', '\r']);
     match (formula, raw) {
         (true, raw) => format!("'{}", plain(&raw)).into(),
@@ -210,19 +212,19 @@ fn csv_cell<'a>(column: &Column, event: &'a Event) -> Cow<'a, str> {
     }
 }
 
-fn csv_line<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cow<'a, str>>) {
+pub(super) fn csv_line<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cow<'a, str>>) {
     let mut writer = csv::Writer::from_writer(out);
     // A Vec takes all that is written, and one record has no other to differ from in length.
     let _ = writer.write_record(cells.map(Cow::into_owned));
     let _ = writer.flush();
 }
 
-fn markdown_line<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cow<'a, str>>) {
+pub(super) fn markdown_line<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cow<'a, str>>) {
     line(out, cells.map(|cell| escaped(&cell).into()));
 }
 
 /// A row whose cells are Markdown already.
-fn line<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cow<'a, str>>) {
+pub(super) fn line<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cow<'a, str>>) {
     for cell in cells {
         out.extend_from_slice(b"| ");
         out.extend_from_slice(cell.as_bytes());

@@ -50,17 +50,6 @@ impl Value {
     }
 }
 
-impl Value {
-    fn is_text(&self, text: &str) -> bool {
-        match self {
-            Self::Text(glob) => glob.is(text, Case::Counts),
-            Self::Caseless(glob) => glob.is(text, Case::Ignored),
-            Self::Regex(regex) => regex.is_match(text),
-            Self::Number(_) | Self::Net(_) => false,
-        }
-    }
-}
-
 impl Word {
     fn is_in(&self, event: &Event) -> bool {
         match self {

@@ -26,10 +26,12 @@ mod matches;
 mod parse;
 mod print;
 mod subject;
+mod sums;
 mod syntax;
 mod terms;
 
 pub use fields::{FIELDS, Field, Key, Kind};
+pub use sums::Known;
 pub use terms::{Filter, FilterError};
 
 #[cfg(test)]

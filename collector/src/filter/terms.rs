@@ -83,10 +83,14 @@ impl Filter {
     /// The filter without its terms `field:value` of this field; negated ones stay.
     #[must_use]
     pub fn without(mut self, key: Key) -> Self {
-        self.terms.retain(|term| {
-            let is = matches!(&term.test, Test::Is(field, _) if field.key == key);
-            term.negated || !is
-        });
+        self.terms.retain(|term| !term.is_of(key));
+        self
+    }
+
+    /// Those of its terms `field:value` that [`Self::without`] takes away.
+    #[must_use]
+    pub fn only(mut self, key: Key) -> Self {
+        self.terms.retain(|term| term.is_of(key));
         self
     }
 
@@ -150,6 +154,13 @@ impl Filter {
 pub(super) struct Term {
     pub(super) negated: bool,
     pub(super) test: Test,
+}
+
+impl Term {
+    /// It is `field:value` of that field, and not negated.
+    fn is_of(&self, key: Key) -> bool {
+        !self.negated && matches!(&self.test, Test::Is(field, _) if field.key == key)
+    }
 }
 
 /// What a term asks.

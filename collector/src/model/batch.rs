@@ -35,6 +35,8 @@ impl HookKind {
 pub struct Hello {
     /// The node's name.
     pub node: Arc<str>,
+    /// The version of the tcpscope that watches it, where that is known.
+    pub version: Option<Arc<str>>,
     /// The kernel's release, as `uname -r` prints it.
     pub kernel: Arc<str>,
     /// The hook that sees accepts; `None` where no probes run.

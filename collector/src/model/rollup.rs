@@ -91,6 +91,16 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Failed connects, or endings that nobody wanted.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        let connect = self.kind == EventType::Connect;
+        self.reason
+            .is_some_and(|reason| connect || reason.is_unwanted())
+    }
+}
+
 /// What is counted for one type and reason.
 #[derive(Clone, Debug)]
 pub struct KindTally {

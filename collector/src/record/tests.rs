@@ -11,6 +11,7 @@ use crate::testing::{any_event, event};
 fn hello(node: &str) -> Update {
     Update::Hello(Hello {
         node: node.into(),
+        version: Some("0.1.0".into()),
         kernel: "6.12.9".into(),
         accept_hook: None,
         seeded: 0,
@@ -235,7 +236,8 @@ proptest! {
         let replayed: Vec<Update> = runtime.block_on(async {
             let passed = recorded(&file, session.clone()).await;
             assert_eq!(passed, session);
-            let options = replay::Options { file, speed: Speed::Max };
+            let control = replay::Control::new(replay::Playing::at(Speed::Max));
+            let options = replay::Options { file, control, from: None };
             replay::start(options, Stop::default()).collect().await
         });
         prop_assert_eq!(kept(&replayed), kept(&session));
@@ -247,6 +249,7 @@ fn in_the_middle_of_a_session_it_begins_with_what_was_said() {
     let recording = Recording::create(&tempfile::tempdir().expect("a directory").path().join("r"));
     let hello = Hello {
         node: "n1".into(),
+        version: Some("0.1.0".into()),
         kernel: "6.12".into(),
         accept_hook: None,
         seeded: 0,

@@ -97,6 +97,7 @@ async fn send(reader: &Reader, batches: Vec<Batch>) -> Result<(), Gone> {
 fn hello(node: &Arc<str>, ts: Timestamp, rows: Option<&Batch>) -> Hello {
     Hello {
         node: Arc::clone(node),
+        version: Some(env!("CARGO_PKG_VERSION").into()),
         kernel: "demo".into(),
         accept_hook: None,
         seeded: rows.map_or(0, |rows| rows.events.len() as u64),

@@ -156,6 +156,7 @@ impl Reader {
         self.interpreter.take_listed();
         Hello {
             node: self.node.clone(),
+            version: Some(env!("CARGO_PKG_VERSION").into()),
             kernel: identity::host::kernel_release(),
             accept_hook: Some(self.probes.accept_hook()),
             seeded: seeded as u64,

@@ -104,6 +104,7 @@ async fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> R
     };
     send(Update::Hello(Hello {
         node: Arc::clone(&options.node),
+        version: Some(env!("CARGO_PKG_VERSION").into()),
         kernel: host::kernel_release(),
         accept_hook: None,
         seeded: snapshot.len() as u64,

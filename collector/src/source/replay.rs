@@ -7,6 +7,7 @@
 //! Two threads, since a pipe may keep its reader waiting, and a recording that waits for its next
 //! event must still hear that it is to stop.
 
+mod control;
 mod pace;
 mod read;
 
@@ -18,10 +19,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use self::pace::Pace;
+pub use self::control::{Control, Playing};
+use self::pace::{Due, Pace};
 pub use self::pace::{Speed, SpeedError};
 use self::read::Lines;
 use super::worker::{self, Gone, Reader};
@@ -34,8 +36,10 @@ use crate::wire::Record;
 pub struct Options {
     /// The file; `-` is standard input.
     pub file: PathBuf,
-    /// How fast.
-    pub speed: Speed,
+    /// How fast, and what changes that.
+    pub control: Control,
+    /// Where to begin: what is before that is played at once.
+    pub from: Option<Timestamp>,
 }
 
 /// How many records are read ahead at once.
@@ -57,8 +61,9 @@ pub fn start(options: Options, stop: Stop) -> Updates {
         Arc::clone(&name),
         WAITING,
         move |reader| async move {
-            let mut player = Player::new(name, options.speed, reader, stop);
-            match read_ahead(options.file) {
+            let file = options.file.clone();
+            let mut player = Player::new(name, &options, reader, stop);
+            match read_ahead(file) {
                 Ok(chunks) => player.play(chunks).await,
                 Err(error) => {
                     let why = format!("cannot start a thread: {error}");
@@ -149,10 +154,9 @@ struct Player {
     /// What the file is called, where no node can be named.
     file: Arc<str>,
     pace: Pace,
+    playing: watch::Receiver<Playing>,
     reader: Reader,
     stop: Stop,
-    /// When the first event was played.
-    began: Option<Instant>,
     /// What goes out next, all of one node.
     batch: Option<Batch>,
     nodes: BTreeMap<Arc<str>, Node>,
@@ -173,13 +177,15 @@ enum Step {
 }
 
 impl Player {
-    fn new(file: Arc<str>, speed: Speed, reader: Reader, stop: Stop) -> Self {
+    fn new(file: Arc<str>, options: &Options, reader: Reader, stop: Stop) -> Self {
+        let mut playing = options.control.listen();
+        let begin = *playing.borrow_and_update();
         Self {
             file,
-            pace: Pace::new(speed),
+            pace: Pace::new(begin, options.from),
+            playing,
             reader,
             stop,
-            began: None,
             batch: None,
             nodes: BTreeMap::new(),
         }
@@ -218,23 +224,27 @@ impl Player {
             return Ok(Step::More);
         }
         let greeted = self.nodes.get(&event.origin.node).map(|node| node.greeted);
-        let due = self
-            .pace
-            .due(greeted.map_or(event.ts, |greeted| event.ts.max(greeted)));
-        let now = Instant::now();
-        // A time that no clock reaches is never due.
-        let Some(due) = self.began.get_or_insert(now).checked_add(due) else {
-            return Ok(Step::Stopped);
-        };
-        if due <= now + TOGETHER {
-            return Ok(Step::More);
-        }
-        self.flush().await?;
-        tokio::select! {
-            biased;
-            () = self.stop.requested() => Ok(Step::Stopped),
-            () = self.reader.gone() => Err(Gone),
-            () = sleep_until(due) => Ok(Step::More),
+        let ts = greeted.map_or(event.ts, |greeted| event.ts.max(greeted));
+        loop {
+            let now = Instant::now();
+            let due = match self.pace.due(ts, now) {
+                Due::At(at) if at > now + TOGETHER => Some(at),
+                Due::Never => None,
+                Due::Now | Due::At(_) => return Ok(Step::More),
+            };
+            self.flush().await?;
+            tokio::select! {
+                biased;
+                () = self.stop.requested() => return Ok(Step::Stopped),
+                () = self.reader.gone() => return Err(Gone),
+                // An error says that nobody is left to change it.
+                Ok(()) = self.playing.changed() => {
+                    let playing = *self.playing.borrow_and_update();
+                    self.pace.change(playing, Instant::now());
+                }
+                () = sleep_until(due.unwrap_or(now)), if due.is_some() => return Ok(Step::More),
+                else => return Ok(Step::Stopped),
+            }
         }
     }
 
@@ -358,6 +368,7 @@ impl Player {
 fn unknown(node: &Arc<str>, ts: Timestamp) -> Hello {
     Hello {
         node: Arc::clone(node),
+        version: None,
         kernel: Arc::default(),
         accept_hook: None,
         seeded: 0,

@@ -177,6 +177,8 @@ struct Raw<'a> {
     // Greetings.
     proto: Option<u32>,
     #[serde(borrow)]
+    version: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     kernel: Option<Cow<'a, str>>,
     #[serde(borrow)]
     accept_hook: Option<Cow<'a, str>>,
@@ -273,6 +275,7 @@ impl Raw<'_> {
         }
         Ok(Hello {
             node: self.node()?,
+            version: arc(self.version.as_deref()),
             kernel: arc(self.kernel.as_deref()).unwrap_or_default(),
             accept_hook: known(self.accept_hook.as_deref(), &HookKind::ALL, HookKind::word),
             seeded: self.seeded.unwrap_or_default(),

@@ -228,7 +228,7 @@ fn figures(figures: &Figures, out: &mut Vec<u8>) {
 pub fn hello(hello: &Hello, out: &mut Vec<u8>) {
     put(out, "{\"t\":\"hello\"");
     number(out, key!("proto"), Some(super::PROTO));
-    text(out, key!("version"), Some(env!("CARGO_PKG_VERSION")));
+    text(out, key!("version"), hello.version.as_deref());
     text(out, key!("node"), Some(&hello.node));
     text(out, key!("kernel"), Some(&hello.kernel));
     word(

@@ -26,6 +26,9 @@ use Step::{Lines, Press, See, Watch};
 
 const SIZE: (u16, u16) = (150, 34);
 
+/// Pods, and what ails them.
+const DEMO: &[&str] = &["demo"];
+
 pub(crate) const SCENES: &[Scene] = &[
     Scene {
         name: "events",
@@ -45,21 +48,95 @@ pub(crate) const SCENES: &[Scene] = &[
         steps: &[Watch(6), Press("2"), See("ESTABLISHED"), Lines(34)],
     },
     Scene {
-        name: "filter",
+        name: "detail",
         arguments: &[],
         size: SIZE,
-        steps: &[Watch(8), Press("/type:c,u reason:re*"), See("refused")],
+        steps: &[
+            Watch(3),
+            Press("/comm:wget port:8080 type:x\r"),
+            Watch(2),
+            Press("k\r"),
+            See("Other end"),
+            See("executable"),
+        ],
+    },
+    Scene {
+        name: "pods",
+        arguments: DEMO,
+        size: SIZE,
+        steps: &[
+            Press("3"),
+            Watch(20),
+            Press("lllll"),
+            See("sort FAILED"),
+            Press("jj"),
+        ],
+    },
+    Scene {
+        name: "types",
+        arguments: DEMO,
+        size: SIZE,
+        steps: &[Press("4"), Watch(45), See("reset-by-peer"), See("timeout")],
+    },
+    Scene {
+        name: "problems",
+        arguments: DEMO,
+        size: SIZE,
+        steps: &[Watch(30), Press("5"), See("refused"), Press("jj")],
+    },
+    Scene {
+        name: "proof",
+        arguments: DEMO,
+        size: SIZE,
+        steps: &[
+            Watch(20),
+            Press("5/port:5432\r"),
+            See("filter port:5432"),
+            See("refused"),
+            Press("gg\r"),
+            See("in refused"),
+            Press("Pgg jj v"),
+            See("marked"),
+        ],
+    },
+    Scene {
+        name: "nodes",
+        arguments: DEMO,
+        size: (120, 24),
+        steps: &[Watch(30), Press("6"), See("demo-3"), Press("j")],
+    },
+    Scene {
+        name: "pick",
+        arguments: DEMO,
+        size: (120, 24),
+        steps: &[Watch(5), Press("pca"), See("pods (")],
+    },
+    Scene {
+        name: "filter",
+        arguments: DEMO,
+        size: SIZE,
+        steps: &[
+            Watch(10),
+            Press("/type:c reason:refused,timeout ns:sh\t"),
+            See("ns:shop"),
+        ],
+    },
+    Scene {
+        name: "light",
+        arguments: &["demo", "--theme", "light"],
+        size: (120, 24),
+        steps: &[Watch(8), Press("kk")],
     },
     Scene {
         name: "help",
         arguments: &[],
-        size: (100, 30),
+        size: (120, 46),
         steps: &[Press("?"), See("Moving")],
     },
     Scene {
         name: "narrow",
-        arguments: &[],
+        arguments: DEMO,
         size: (80, 24),
-        steps: &[Watch(4), Lines(24), See("refused")],
+        steps: &[Watch(4), Lines(24)],
     },
 ];

@@ -6,6 +6,7 @@ use collector::filter::{FIELDS, Filter};
 use collector::model::Hello;
 
 use super::prompt::Complaint;
+use super::replay::RECORDED;
 use super::{App, By, Message, Prompt};
 use crate::action::{Effect, Tab};
 use crate::columns::{self, Choice, Column};
@@ -62,6 +63,8 @@ impl App {
             }
             Does::Record => self.record(argument).map_err(wrong)?,
             Does::Context => self.context(argument).map_err(wrong)?,
+            Does::Seek => self.type_seek(argument).map_err(wrong)?,
+            Does::Speed => self.type_speed(argument).map_err(wrong)?,
             Does::Theme => {
                 let names = THEMES.map(|theme| theme.name).join(" ");
                 let theme = Theme::named(argument);
@@ -148,6 +151,9 @@ impl App {
         if !names.iter().any(|known| known == name) {
             return Err(format!("contexts are {}", names.join(" ")));
         }
+        if self.recorded {
+            return Err(RECORDED.to_owned());
+        }
         self.message = Some(Message::note(format!("connecting to {name} …")));
         self.jobs.push_back(Job::Switch(name.to_owned()));
         Ok(())
@@ -186,6 +192,7 @@ impl App {
             }
             (Saved::Columns, Ok(path)) => Some(Message::good(format!("saved in {path}"))),
             (Saved::Recording, Ok(path)) => {
+                self.recorded = true;
                 Some(Message::good(format!("recording to {path} from now on")))
             }
             (Saved::Recording, Err(why)) => Some(Message::bad(why)),
@@ -235,6 +242,8 @@ impl App {
                 complete::beginning(typed, names)
             }
             Does::Theme => complete::beginning(typed, THEMES.each_ref().map(|theme| theme.name)),
+            Does::Seek => complete::beginning(typed, ["+10s", "-10s", "+1m", "-1m"]),
+            Does::Speed => complete::beginning(typed, ["1x", "4x", "0.5x", "max"]),
             Does::Record | Does::Help | Does::Quit => return None,
         };
         Completion::new(text, start, choices)

@@ -1,9 +1,10 @@
 //! Copying the selected row, or one cell of it, to the clipboard.
 
+use collector::export::Format;
 use collector::format::count;
 use collector::wire::Encoder;
 
-use super::{App, Message};
+use super::{App, Message, Sum};
 use crate::action::Tab;
 use crate::clipboard;
 use crate::columns::Row;
@@ -27,11 +28,7 @@ impl App {
     pub(super) fn copy_selected(&mut self, what: What) {
         let copied = match (self.tab.is_list(), what) {
             (true, What::Cell) => self.cell_of_sum(),
-            (true, What::Record) => {
-                let text = "sums have no record: Enter opens the rows behind one";
-                self.message = Some(Message::note(text));
-                return;
-            }
+            (true, What::Record) => self.selected_sum().map(|sum| self.record_of_sum(sum)),
             (false, What::Cell) => self.selected_row().and_then(|row| self.cell(row)),
             (false, What::Record) => self.selected_row().map(record),
         };
@@ -78,6 +75,13 @@ impl App {
         let sort = self.sort().map(|by| by.column);
         let column = sort.or_else(|| first().map(|(column, _)| column))?;
         Some(column.say(item, self.at()).cell(u16::MAX, self.moment()))
+    }
+
+    fn record_of_sum(&self, sum: Sum) -> String {
+        let mut line = Vec::new();
+        let sheet = self.sheet(self.tab, std::iter::once(sum));
+        sheet.write(Format::Ndjson, &[], &mut line);
+        String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
     }
 
     /// The whole text of the cell in the column that the rows are sorted by.

@@ -18,6 +18,12 @@ pub(super) struct Place {
     sorts: (Option<By>, Option<By>),
 }
 
+impl Place {
+    pub(super) fn tab(&self) -> Tab {
+        self.tab
+    }
+}
+
 impl App {
     /// Opens what is behind the selected row; in a detail, the other end of the connection.
     pub(super) fn drill(&mut self) {

@@ -20,6 +20,8 @@ use crate::job::Job;
 /// Connections that are copied in one go.
 const PIECE: usize = 4_096;
 
+const NOTHING: &str = "there are no rows to export";
+
 /// An export between the key that asked for it and the file.
 #[derive(Debug)]
 pub(crate) struct Exporting {
@@ -70,7 +72,7 @@ impl App {
             return;
         }
         if self.to_export() == 0 {
-            self.message = Some(Message::note(self.nothing_to_export()));
+            self.message = Some(Message::note(NOTHING));
             return;
         }
         let format = Format::Ndjson;
@@ -86,18 +88,9 @@ impl App {
         format!("tcpscope-{what}-{time}.{extension}")
     }
 
-    fn nothing_to_export(&self) -> &'static str {
-        if self.tab.is_list() {
-            "sums are not exported: Enter opens the rows behind one"
-        } else {
-            "there are no rows to export"
-        }
-    }
-
     /// How many rows an export has now.
     pub(crate) fn to_export(&self) -> usize {
         match self.marked() {
-            _ if self.tab.is_list() => 0,
             (0, _) => self.shown_of_total().0,
             (marked, _) => marked,
         }
@@ -146,7 +139,7 @@ impl App {
             return Err(Complaint::whole("an export is being written: wait for it"));
         }
         if self.to_export() == 0 {
-            return Err(Complaint::whole(self.nothing_to_export()));
+            return Err(Complaint::whole(NOTHING));
         }
         let path = crate::home::expand(name);
         let tab = self.tab;
@@ -198,7 +191,10 @@ impl App {
                 let rows = Vec::with_capacity(keys.len());
                 self.copy(target, keys, 0, rows, cancel)
             }
-            _ => Stage::Writing,
+            list => {
+                let sheet = self.all_sums(list);
+                self.write(target, Rows::Sums(sheet), cancel)
+            }
         }
     }
 

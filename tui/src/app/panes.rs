@@ -19,6 +19,11 @@ impl<I: Rows> Pane<I> {
         }
     }
 
+    /// Finds the selected row again in a list that has changed.
+    pub(super) fn settle(&mut self) {
+        self.window.settle(&self.index);
+    }
+
     /// The names of the rows on a screen of that many lines.
     pub(super) fn visible_keys(&self, height: usize) -> impl Iterator<Item = I::Key> {
         let top = self.window.visible(&self.index, height).top;

@@ -1,10 +1,9 @@
 //! What the panels read.
 
 use collector::filter::Key;
-use collector::model::{ConnKey, Connection, Event, EventId, SourceState, Store, Timestamp};
+use collector::model::{ConnKey, Connection, Event, EventId, SourceState, Store};
 use ratatui::layout::Size;
 
-use super::panes::Scrolls;
 use super::{App, Asking, Prompt, Sieve, words};
 use crate::action::Tab;
 use crate::columns::{Choice, Moment};
@@ -15,7 +14,7 @@ use crate::picker::Picker;
 use crate::screen::Panels;
 use crate::text;
 use crate::theme::Theme;
-use crate::view::Visible;
+use crate::view::{Rows, Visible};
 
 impl App {
     pub(crate) fn store(&self) -> &Store {
@@ -51,6 +50,11 @@ impl App {
         &self.source
     }
 
+    /// There are pods, or there may be.
+    pub(crate) fn has_pods(&self) -> bool {
+        self.pods
+    }
+
     /// The source has come to its end.
     pub(crate) fn is_over(&self) -> bool {
         self.over
@@ -58,10 +62,6 @@ impl App {
 
     pub(crate) fn theme(&self) -> &'static Theme {
         self.theme
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.now
     }
 
     pub(crate) fn keymap(&self) -> &'static Keymap {
@@ -141,6 +141,8 @@ impl App {
             prompt: self.prompt.as_ref().map(Prompt::asks),
             asked: self.question.is_some(),
             covered: self.help.is_some() || self.picker().is_some() || !self.details.is_empty(),
+            records: !self.tab.is_list(),
+            replay: self.replay.is_some(),
             drill: self.help.is_none() && self.picker().is_none() && self.can_drill(),
             closable: self.help.is_some()
                 || self.is_drilled()
@@ -172,7 +174,10 @@ impl App {
     /// What cells need to know beside their row.
     pub(crate) fn moment(&self) -> Moment<'_> {
         Moment {
-            now: self.frozen.as_ref().map_or(self.now, Frozen::since),
+            now: self
+                .frozen
+                .as_ref()
+                .map_or_else(|| self.clock(), Frozen::since),
             tz: &self.tz,
         }
     }
@@ -213,11 +218,8 @@ impl App {
     pub(crate) fn shown_of_total(&self) -> (usize, usize) {
         match self.tab {
             Tab::Events => (self.events.index.passing(), self.store.log().len()),
-            Tab::Connections => (self.connections.rows(), self.store.connections().len()),
-            list => {
-                let rows = self.lists.pane(list).rows();
-                (rows, rows)
-            }
+            Tab::Connections => (self.connections.index.len(), self.store.connections().len()),
+            list => self.lists.counts(list),
         }
     }
 
@@ -263,6 +265,9 @@ impl App {
             && self.frozen.is_none()
             && !self.lists.pane(self.tab).index.is_due(self.now, self.moved);
         let held = self.tab == Tab::Events && self.events.index.is_held();
-        ages || sums || held || connections && changes || !self.store.rates().is_quiet(self.now)
+        // A recording has a clock of its own, which events alone set forth.
+        let passes = self.replay.is_none();
+        let rates = passes && !self.store.rates().is_quiet(self.now);
+        passes && ages || sums || held || connections && changes || rates
     }
 }

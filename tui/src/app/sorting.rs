@@ -111,8 +111,14 @@ impl App {
             None => return,
         }
         match self.tab {
-            Tab::Events => self.events.index.invert(),
-            Tab::Connections => self.connections.index.invert(),
+            Tab::Events => {
+                self.events.index.invert();
+                self.events.settle();
+            }
+            Tab::Connections => {
+                self.connections.index.invert();
+                self.connections.settle();
+            }
             list => self.lists.pane_mut(list).index.restart(),
         }
         self.go_home();
@@ -137,6 +143,16 @@ impl App {
             list => self.lists.pane_mut(list).index.restart(),
         }
         self.go_home();
+    }
+
+    /// All views are to be sorted anew.
+    pub(super) fn resort_all(&mut self) {
+        let now = self.tab;
+        for tab in Tab::ALL {
+            self.tab = tab;
+            self.resort();
+        }
+        self.tab = now;
     }
 
     /// Where nothing is selected, shows the end of the list at which to look first.

@@ -11,6 +11,8 @@ use crate::theme::THEMES;
 fn settings() -> Settings {
     Settings {
         source: "host".into(),
+        replay: None,
+        recorded: false,
         local: false,
         filter: Filter::all(),
         theme: &THEMES[0],
@@ -18,6 +20,7 @@ fn settings() -> Settings {
         columns: Choice::events::<&str>(&[], false).unwrap(),
         pods: false,
         tz: TimeZone::UTC,
+        thresholds: Thresholds::default(),
         limits: Limits {
             events: 100,
             ..Limits::default()
@@ -27,8 +30,10 @@ fn settings() -> Settings {
 }
 
 mod export;
+mod laws;
 mod marks;
 mod prompt;
+mod replay;
 
 /// An app and its clock.
 struct Desk {

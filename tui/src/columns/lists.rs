@@ -157,7 +157,7 @@ mod tests {
             ),
             (Tab::Types, "T REASON COUNT RATE MINUTE FIRST LAST"),
             (Tab::Problems, "! PROBLEM COUNT RATE WHO WHOM LAST"),
-            (Tab::Nodes, "NODE STATE VIA RATE EVENTS LOST WHY"),
+            (Tab::Nodes, "NODE STATE VIA RATE EVENTS LOST VERSION WHY"),
         ] {
             let fitted = Choice::list(tab, true).fit(80);
             let shown: Vec<&str> = fitted.iter().map(|(column, _)| column.name).collect();

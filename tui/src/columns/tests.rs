@@ -44,10 +44,14 @@ fn at_80_the_columns_that_never_go_are_there() {
 }
 
 #[test]
-fn at_80_a_connection_has_both_ends_and_its_bytes() {
+fn at_80_a_connection_says_whose_it_is_and_why_it_is_over() {
     assert_eq!(
         names(&Choice::connections(false), 80),
-        "STATE AGE COMM SADDR DADDR DPORT TX RX"
+        "STATE AGE PID COMM DADDR DPORT REASON TX"
+    );
+    assert_eq!(
+        names(&Choice::connections(true), 80),
+        "STATE AGE POD COMM DADDR DPORT REASON TX"
     );
 }
 

@@ -8,6 +8,7 @@ use collector::model::Limits;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
+use super::findings::Findings;
 use super::{Config, Fault};
 use crate::action::Tab;
 use crate::columns::Choice;
@@ -23,6 +24,7 @@ struct Raw {
     history: Option<bool>,
     columns: Columns,
     keep: Keep,
+    findings: Findings,
     filters: BTreeMap<String, Spanned<String>>,
     keys: BTreeMap<Spanned<String>, Spanned<Vec<String>>>,
 }
@@ -100,6 +102,8 @@ pub(super) fn config(text: &str) -> Result<Config, Fault> {
         }
         *limit = *kept.get_ref();
     }
+    let thresholds = raw.findings.thresholds();
+    let thresholds = thresholds.map_err(|(span, message)| at(span, message))?;
     let mut presets = Vec::new();
     for (name, filter) in raw.filters {
         Filter::parse(filter.get_ref()).map_err(|error| {
@@ -138,6 +142,7 @@ pub(super) fn config(text: &str) -> Result<Config, Fault> {
             (Tab::Nodes, plain(raw.columns.nodes)),
         ],
         limits,
+        thresholds,
         presets,
         keymap,
     })

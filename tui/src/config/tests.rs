@@ -36,6 +36,7 @@ fn the_sample_has_the_defaults() {
     assert_eq!((sample.history, empty.history), (false, false));
     assert_eq!(sample.limits, empty.limits);
     assert_eq!(sample.limits, Limits::default());
+    assert_eq!(sample.thresholds, Thresholds::default());
     assert_eq!(keys(&sample.keymap), keys(&empty.keymap));
     // Columns that are not named depend on whether there are pods.
     for (tab, names) in [
@@ -64,13 +65,28 @@ fn the_sample_has_every_key() {
         |names: &[&str]| -> BTreeSet<String> { names.iter().map(|n| (*n).to_owned()).collect() };
     let top: BTreeSet<String> = document.iter().map(|(key, _)| key.to_owned()).collect();
     let expected = [
-        "theme", "mouse", "history", "columns", "keep", "filters", "keys",
+        "theme", "mouse", "history", "columns", "keep", "findings", "filters", "keys",
     ];
     assert_eq!(top, of(&expected));
     assert_eq!(all("columns"), of(&Tab::ALL.map(Tab::title)));
     assert_eq!(
         all("keep"),
         of(&["events", "open", "ended", "workloads", "pairs", "nodes"])
+    );
+    assert_eq!(
+        all("findings"),
+        of(&[
+            "failures",
+            "slow-accept",
+            "slow-accepts",
+            "short",
+            "churn",
+            "retransmissions",
+            "storms",
+            "ports",
+            "ports-percent",
+            "peer-failing-percent",
+        ])
     );
     assert_eq!(all("keys"), of(&crate::keymap::actions()));
     // A key that is not in the sample is unknown.
@@ -112,6 +128,12 @@ fn a_mistake_is_told_with_its_line() {
             2,
             "3 cannot be kept: 100 to 50000000 can",
         ),
+        ("[findings]\nchurn = 0", 2, "0 is none of 1 to 1000000"),
+        (
+            "[findings]\n\nslow-accept = \"100\"",
+            3,
+            "`100` has no unit: use us, ms, s, m, h",
+        ),
         (
             "[filters]\nweb = \"prot:443\"",
             2,
@@ -142,6 +164,7 @@ fn what_is_said_is_what_holds() {
         "theme = \"light\"\nmouse = false\nhistory = true\n\
          [columns]\nevents = [\"Time\", \"uid\"]\n\
          [keep]\nevents = 5000\n\
+         [findings]\nslow-accept = \"1.5s\"\nchurn = 7\n\
          [filters]\nweb = \"port:80,443\"\n\
          [keys]\npause = [\"F2\", \"^p\"]\nwide = []\n",
     )
@@ -151,6 +174,14 @@ fn what_is_said_is_what_holds() {
     assert_eq!(config.events, ["Time", "uid"]);
     assert_eq!(config.limits.events, 5_000);
     assert_eq!(config.limits.open, Limits::default().open);
+    assert_eq!(
+        config.thresholds,
+        Thresholds {
+            slow_accept_us: 1_500_000,
+            short: 7,
+            ..Thresholds::default()
+        }
+    );
     assert_eq!(
         config.presets,
         [("web".to_owned(), "port:80,443".to_owned())]

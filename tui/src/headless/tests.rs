@@ -27,6 +27,7 @@ fn options() -> Options {
 fn hello() -> Update {
     Update::Hello(Hello {
         node: "host1".into(),
+        version: Some("0.1.0".into()),
         kernel: "6.18.44".into(),
         accept_hook: None,
         seeded: 0,

@@ -133,6 +133,9 @@ fn meet(one: When, other: When) -> bool {
         let mode = Mode {
             asked,
             prompt,
+            records: true,
+            replay: true,
+            drill: true,
             closable: true,
             ..Mode::default()
         };

@@ -1,9 +1,9 @@
 //! The connections: those that are open, then those that ended.
 //!
 //! ```text
-//! STATE     AGE T     PID COMM     SADDR           DADDR           DPORT     TX     RX
-//! open    1m03s C   16266 wget     172.17.0.3      188.114.97.3      443      -      -
-//! ended   250ms A     812 nginx    172.17.0.3      10.0.0.9        40112  1.20K   310B
+//! STATE     AGE     PID COMM     DADDR           DPORT REASON             TX
+//! open    1m03s   16266 wget     188.114.97.3      443 -                   -
+//! ended   250ms     812 nginx    10.0.0.9        40112 fin-remote     1.20K
 //! ```
 
 use ratatui::buffer::Buffer;

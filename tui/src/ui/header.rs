@@ -1,13 +1,14 @@
 //! Where the events come from and whether they do, how many there are, what is lost.
 //!
 //! ```text
-//! 1 events 2 conns 3 pods 4 types 5 problems 6 nodes        host1 live  6.12.9
+//! 1 events 2 conns 3 pods 4 types 5 problems 6 nodes   cluster prod  12 live 1 lost
 //! C 12.3k  25/s ▁▂▃▅▂▁    A 9.1k  3/s ▁▁▂▁    X ...         U ...
-//! filter port:443                          lost 0   1,234/12,345   PAUSED +120
+//! ns shop  filter port:443                 lost 0   1,234/12,345   PAUSED +120
 //! ```
 
+use collector::filter::Key;
 use collector::format::count as grouped;
-use collector::model::{EventType, Node, SourceState};
+use collector::model::{EventType, SourceState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -57,58 +58,90 @@ fn source(buffer: &mut Buffer, line: Rect, app: &App) {
         x = buffer.set_stringn(x, line.y, label, width, style).0 + gap;
     }
     x += 1;
-    let room = line.right().saturating_sub(x);
-    let mut state = state(app);
-    // One of many clusters, whose name no node tells.
-    if !narrow && app.store().nodes().len() > 1 {
-        state.0 = format!("{}  {}", app.source(), state.0);
+    let mut parts = state(app);
+    let room = usize::from(line.right().saturating_sub(x));
+    // What is last says the least.
+    while parts.len() > 2 && joined(&parts) > room {
+        parts.pop();
     }
-    let cut: String = text::cut_end(&text::clean(&state.0), usize::from(room)).into_owned();
-    super::right(buffer, line, &[(cut, state.1)]);
+    let source = room.saturating_sub(joined(&parts[1..]) + usize::from(GAP));
+    if let Some((text, _)) = parts.first_mut() {
+        *text = text::cut_middle(text, source).into_owned();
+    }
+    let gap = || (" ".repeat(GAP.into()), Style::new());
+    let mut spaced = Vec::new();
+    for part in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
+        if !spaced.is_empty() {
+            spaced.push(gap());
+        }
+        spaced.push(part);
+    }
+    super::right(buffer, line, &spaced);
 }
 
-/// What the source is doing, for all its nodes.
-fn state(app: &App) -> (String, Style) {
+/// Cells between two parts.
+const GAP: u16 = 2;
+
+/// The cells of parts with what stands between them.
+fn joined(parts: &[(String, Style)]) -> usize {
+    let gaps = parts.len().saturating_sub(1) * usize::from(GAP);
+    gaps + parts
+        .iter()
+        .map(|(text, _)| text::width(text))
+        .sum::<usize>()
+}
+
+/// The source, what it is doing, and what is to be known of it, the most important first.
+fn state(app: &App) -> Vec<(String, Style)> {
     let theme = app.theme();
+    let source = text::clean(app.source()).into_owned();
+    let mut parts = vec![(source, Style::new())];
+    let mut part = |text: String, style| parts.push((text::clean(&text).into_owned(), style));
     let nodes = app.store().nodes();
     match nodes {
-        [] if app.is_over() => (format!("{} ended", app.source()), theme.note),
-        [] => (format!("{} connecting", app.source()), theme.note),
-        [node] => one(node, app),
+        [] if app.is_over() => part("ended".into(), theme.note),
+        [] => part("connecting".into(), theme.note),
+        [node] => {
+            let (word, style) = of_node(&node.state, app);
+            part(word.into(), style);
+            part(node.name.to_string(), Style::new());
+            if let Some(hello) = &node.hello {
+                part(hello.kernel.to_string(), theme.faint);
+                let hook = hello
+                    .accept_hook
+                    .map(|hook| format!("accept by {}", hook.word()));
+                part(hook.unwrap_or_default(), theme.faint);
+            }
+        }
         many => {
-            let count = |is: fn(&SourceState) -> bool| many.iter().filter(|n| is(&n.state)).count();
-            let live = count(|s| matches!(s, SourceState::Live));
-            let connecting = count(|s| matches!(s, SourceState::Connecting));
-            let lost = count(|s| matches!(s, SourceState::Lost(_)));
-            let mut text = format!("{} nodes  {live} live", many.len());
-            let mut style = theme.good;
-            if connecting > 0 {
-                text = format!("{text}  {connecting} connecting");
-                style = theme.note;
+            let mut nodes = format!(" of {} nodes", grouped(many.len() as u64));
+            for word in ["lost", "connecting", "live", "ended"] {
+                let of = many.iter().map(|node| of_node(&node.state, app));
+                let mut of = of.filter(|(said, _)| *said == word);
+                let Some((_, style)) = of.next() else {
+                    continue;
+                };
+                let n = 1 + of.count();
+                if n == many.len() {
+                    nodes.replace_range(.., " nodes");
+                }
+                part(format!("{}{nodes} {word}", grouped(n as u64)), style);
+                nodes.clear();
             }
-            if lost > 0 {
-                text = format!("{text}  {lost} lost");
-                style = theme.bad;
-            }
-            (text, style)
         }
     }
+    parts
 }
 
-fn one(node: &Node, app: &App) -> (String, Style) {
+/// What a node is doing.
+fn of_node(state: &SourceState, app: &App) -> (&'static str, Style) {
     let theme = app.theme();
-    let name = &node.name;
-    let about = node.hello.as_ref().map(|hello| match hello.accept_hook {
-        Some(hook) => format!("  {}  accept by {}", hello.kernel, hook.word()),
-        None => format!("  {}", hello.kernel),
-    });
-    let about = about.unwrap_or_default();
-    match &node.state {
-        SourceState::Connecting => (format!("{name} connecting"), theme.note),
-        SourceState::Live if app.is_over() => (format!("{name} ended"), theme.note),
-        SourceState::Live => (format!("{name} live{about}"), theme.good),
-        SourceState::Lost(_) => (format!("{name} lost"), theme.bad),
-        SourceState::Ended => (format!("{name} ended"), theme.note),
+    match state {
+        SourceState::Connecting => ("connecting", theme.note),
+        SourceState::Live if app.is_over() => ("ended", theme.note),
+        SourceState::Live => ("live", theme.good),
+        SourceState::Lost(_) => ("lost", theme.bad),
+        SourceState::Ended => ("ended", theme.note),
     }
 }
 
@@ -145,13 +178,13 @@ fn rates(buffer: &mut Buffer, line: Rect, app: &App) {
             buffer.set_stringn(after + 1, line.y, "hidden", room, theme.note);
             continue;
         }
-        let rate = format::count(u64::from(rates.of(kind).last(app.now())));
+        let rate = format::count(u64::from(rates.of(kind).last(app.clock())));
         let rate = format!(" {rate:>4}/s ");
         let after = buffer
             .set_stringn(after, line.y, rate, room, Style::new())
             .0;
         let cells = usize::from((x + each).saturating_sub(after + 1));
-        let spark = format::sparkline(&rates.of(kind).series(app.now()), cells);
+        let spark = format::sparkline(&rates.of(kind).series(app.clock()), cells);
         buffer.set_stringn(after, line.y, spark, cells, style);
     }
 }
@@ -195,22 +228,33 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
     }
     let (shown, total) = app.shown_of_total();
     let [shown, total] = [shown, total].map(|n| grouped(n as u64));
-    if app.tab().is_list() {
-        part(format!("{total} rows"), Style::new());
-    } else {
-        part(format!("{shown}/{total}"), Style::new());
-    }
+    part(format!("{shown}/{total}"), Style::new());
     if let Some(by) = app.sort().filter(|_| !app.follows()) {
         let arrow = super::table::arrow(by);
         part(format!("sort {}{arrow}", by.column.name), Style::new());
     }
-    if let Some(missed) = app.paused() {
+    if let Some(replay) = app.replay() {
+        let at = replay
+            .position()
+            .map(|at| crate::columns::time_of_day(at, app.moment().tz));
+        let speed = format!("{} {}", at.unwrap_or_default(), replay.playing.speed);
+        part(speed.trim_start().to_owned(), Style::new());
+    }
+    if app.replay().is_some_and(|replay| replay.playing.held) {
+        part("PAUSED".into(), theme.note);
+    } else if let Some(missed) = app.paused() {
         part(format!("PAUSED +{}", grouped(missed as u64)), theme.note);
     } else if app.follows() {
         part("FOLLOW".into(), theme.good);
     }
     let start = super::right(buffer, line, &parts);
 
+    asked(buffer, line, start, app);
+}
+
+/// What the rows are a part of, and which pass, up to a cell.
+fn asked(buffer: &mut Buffer, line: Rect, start: u16, app: &App) {
+    let theme = app.theme();
     let mut line = line;
     if let Some(scope) = &app.sieve().scope {
         let label = format!("in {}", text::clean(&scope.label));
@@ -219,25 +263,45 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
             .set_stringn(
                 line.x,
                 line.y,
-                text::cut_end(&label, room),
+                text::cut_middle(&label, room),
                 room,
                 theme.title,
             )
             .0;
         line.x = x + 2;
     }
-    let room = usize::from(start.saturating_sub(line.x + 2));
-    let filter = app.sieve().filter.to_string();
-    if filter.is_empty() {
-        buffer.set_stringn(line.x, line.y, "no filter", room, theme.faint);
+    let mut x = line.x;
+    let mut left = |text: &str, style: Style| {
+        let room = usize::from(start.saturating_sub(x + 2));
+        let text = text::clean(text);
+        x = buffer
+            .set_stringn(x, line.y, text::cut_end(&text, room), room, style)
+            .0
+            + GAP;
+    };
+    let filter = &app.sieve().filter;
+    let mut rest = filter.clone();
+    for (key, name) in [(Key::Namespace, "ns"), (Key::Pod, "pod")] {
+        let term = filter.clone().only(key).to_string();
+        rest = rest.without(key);
+        match term
+            .strip_prefix(name)
+            .and_then(|term| term.strip_prefix(':'))
+        {
+            Some(value) => left(&format!("{name} {value}"), theme.note),
+            None if app.has_pods() && key == Key::Namespace => left("ns all", theme.faint),
+            None => {}
+        }
+    }
+    if rest.is_all() {
+        left("no filter", theme.faint);
     } else {
-        let all = if app.tab().is_list() {
+        let of_all = if app.tab().is_list() {
             " (sums are of all)"
         } else {
             ""
         };
-        let text = format!("filter {}{all}", text::clean(&filter));
-        buffer.set_stringn(line.x, line.y, text::cut_end(&text, room), room, theme.note);
+        left(&format!("filter {rest}{of_all}"), theme.note);
     }
 }
 
@@ -252,7 +316,7 @@ pub(super) fn nothing(app: &App, yet: &str, all: &str) -> (String, Style) {
             theme.faint,
         );
     }
-    if app.is_over() {
+    if app.is_over() && !app.tab().is_list() {
         (format!("{} ended", app.source()), theme.faint)
     } else {
         (yet.to_owned(), theme.faint)

@@ -41,13 +41,14 @@ pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
         drawn += 1;
     }
     if drawn == 0 {
-        let text = match app.tab() {
-            Tab::Problems => "no failure and no finding, so far",
-            Tab::Types => "no events yet",
-            Tab::Nodes => "no node was heard of yet",
-            _ => "nobody has a connection yet",
+        let (yet, all) = match app.tab() {
+            Tab::Problems => ("no failure and no finding, so far", "no problems"),
+            Tab::Types => ("no events yet", "no types"),
+            Tab::Nodes => ("no node was heard of yet", "no nodes"),
+            _ => ("nobody has a connection yet", "no pods"),
         };
-        table::empty(buffer, rows, text, app.theme().faint);
+        let (text, style) = super::header::nothing(app, yet, all);
+        table::empty(buffer, rows, &text, style);
     }
 }
 

@@ -53,7 +53,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App, many: &str, picke
             names,
             Style::new(),
         );
-        let events = format!("{:>15} events", count(choice.events));
+        let s = if choice.events == 1 { " " } else { "s" };
+        let events = format!("{:>15} event{s}", count(choice.events));
         let x = line.x + 2 + u16::try_from(names).unwrap_or_default();
         buffer.set_stringn(x, line.y, events, EVENTS, theme.faint);
         if picked {

@@ -3,7 +3,7 @@
 use collector::filter::Filter;
 use collector::model::{
     Batch, Comm, Event, EventType, Hello, HookKind, Limits, LossKind, Lost, NodeState, Origin,
-    Peer, PeerKind, Process, Reason, SourceState, TcpState, Timestamp, Update,
+    Peer, PeerKind, Process, Reason, SourceState, TcpState, Thresholds, Timestamp, Update,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use insta::assert_snapshot;
@@ -23,6 +23,7 @@ use crate::sample::{self, NOW};
 use crate::theme::{MONO, THEMES, Theme};
 
 mod asking;
+mod every;
 mod lists;
 
 /// A second after the events came, so that the rates show them.
@@ -31,6 +32,8 @@ const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
 fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
     let settings = Settings {
         source: "host".into(),
+        replay: None,
+        recorded: false,
         local: false,
         filter: Filter::all(),
         theme,
@@ -39,6 +42,7 @@ fn app(width: u16, height: u16, theme: &'static Theme, pods: bool) -> App {
         pods,
         tz: TimeZone::UTC,
         limits: Limits::default(),
+        thresholds: Thresholds::default(),
         custom: Custom::default(),
     };
     App::new(settings, Size::new(width, height), NOW)
@@ -76,6 +80,7 @@ fn buffer(app: &mut App) -> Buffer {
 fn hello() -> Update {
     Update::Hello(Hello {
         node: "host1".into(),
+        version: Some("0.1.0".into()),
         kernel: "6.12.9".into(),
         accept_hook: Some(HookKind::Fexit),
         seeded: 2,
@@ -165,43 +170,6 @@ fn the_first_frame_says_what_is_awaited() {
 }
 
 #[test]
-fn events_at_three_sizes() {
-    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
-        let mut app = app(width, height, &THEMES[0], false);
-        tell(&mut app, hello());
-        tell(&mut app, story());
-        let name = format!("events_{width}x{height}");
-        assert_snapshot!(name, screen(&mut app, width, height).backend());
-    }
-}
-
-#[test]
-fn events_of_pods() {
-    for (width, height) in [(80, 24), (200, 50)] {
-        let mut app = app(width, height, &THEMES[0], true);
-        let Update::Batch(batch) = story() else {
-            return;
-        };
-        let events = batch.events.into_iter().map(in_pod).collect();
-        tell(&mut app, sample::batch(events));
-        let name = format!("pods_{width}x{height}");
-        assert_snapshot!(name, screen(&mut app, width, height).backend());
-    }
-}
-
-#[test]
-fn connections_at_two_sizes() {
-    for (width, height) in [(80, 24), (200, 50)] {
-        let mut app = app(width, height, &THEMES[0], false);
-        tell(&mut app, hello());
-        tell(&mut app, story());
-        keys(&mut app, "2");
-        let name = format!("connections_{width}x{height}");
-        assert_snapshot!(name, screen(&mut app, width, height).backend());
-    }
-}
-
-#[test]
 fn loss_filter_and_pause_stand_in_the_header() {
     let mut app = app(80, 24, &THEMES[0], false);
     tell(&mut app, hello());
@@ -260,55 +228,6 @@ fn a_prefix_shows_its_choices() {
     tell(&mut app, story());
     keys(&mut app, "tct");
     assert_snapshot!(screen(&mut app, 80, 24).backend());
-}
-
-#[test]
-fn wide_shows_all_columns_whole_and_pans() {
-    let mut app = app(80, 24, &THEMES[0], false);
-    tell(&mut app, story());
-    keys(&mut app, "w");
-    assert_snapshot!("wide", screen(&mut app, 80, 24).backend());
-    keys(&mut app, "llllll");
-    assert_snapshot!("wide_panned", screen(&mut app, 80, 24).backend());
-}
-
-#[test]
-fn help_at_two_sizes() {
-    for (width, height) in [(80, 24), (120, 40)] {
-        let mut app = app(width, height, &THEMES[0], false);
-        keys(&mut app, "?");
-        let name = format!("help_{width}x{height}");
-        assert_snapshot!(name, screen(&mut app, width, height).backend());
-    }
-}
-
-#[test]
-fn wide_characters_and_hostile_text_stay_in_their_cells() {
-    let mut app = app(80, 24, &THEMES[0], true);
-    let comms = [
-        "日本語サーバ",
-        "a\x1b[31mred\x1b[0m",
-        "\u{202e}drow",
-        "e\u{301}te\u{301}",
-        "👩\u{200d}👩\u{200d}👧",
-        "tab\there\r\n",
-        "",
-    ];
-    let events = comms.iter().zip(1..).map(|(comm, port)| {
-        let mut event = in_pod(sample::connect(port));
-        event.process = Some(process(u32::from(port), comm));
-        Arc::make_mut(&mut event.origin).pod = Some(format!("ポッド-{comm}-0123456789").into());
-        event
-    });
-    tell(&mut app, sample::batch(events.collect()));
-    let terminal = screen(&mut app, 80, 24);
-    assert_snapshot!(terminal.backend());
-    let cells = &terminal.backend().buffer().content;
-    assert!(
-        cells
-            .iter()
-            .all(|cell| !cell.symbol().contains(char::is_control))
-    );
 }
 
 #[test]

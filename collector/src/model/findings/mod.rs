@@ -37,6 +37,18 @@ pub struct Problem {
     pub shows: Shows,
 }
 
+impl Problem {
+    /// Connections failed, or ended as nobody wanted: it is not only how they went.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        match self.shows {
+            Shows::Trouble(trouble) => trouble.is_failure() || trouble == Trouble::NeverAccepted,
+            Shows::Pair => false,
+            Shows::Rows => true,
+        }
+    }
+}
+
 /// Which events show a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {

@@ -64,6 +64,7 @@ fn hello_is_live_and_a_second_one_is_a_restart() {
     let mut store = Store::new(small());
     let hello = Hello {
         node: "a".into(),
+        version: Some("0.1.0".into()),
         kernel: "6.12".into(),
         accept_hook: None,
         seeded: 0,

@@ -222,6 +222,7 @@ mod tests {
     fn hello(seeded: u64) -> Update {
         Update::Hello(Hello {
             node: "n1".into(),
+            version: Some("0.1.0".into()),
             kernel: "6.12".into(),
             accept_hook: None,
             seeded,

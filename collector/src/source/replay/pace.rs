@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::time::Instant;
 
+use super::Playing;
 use crate::model::Timestamp;
 use crate::units::{self, UnitError};
 
@@ -59,38 +61,85 @@ impl fmt::Display for Speed {
     }
 }
 
+/// When something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) enum Due {
+    Now,
+    At(Instant),
+    /// Not while it is played in this way.
+    Never,
+}
+
 /// The time line of a recording.
 ///
 /// It begins with the first event, not with a greeting, which may be a day older where an agent
 /// had run for a day. Endings and the clocks of several nodes go back at times: what is older than
 /// what was played before it is due at once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Pace {
-    speed: Speed,
-    first: Option<Timestamp>,
+    playing: Playing,
+    /// What is older is due at once.
+    from: Timestamp,
     latest: Timestamp,
+    /// Something was older than that.
+    skipped: bool,
+    /// A moment of the recording, and when it was played.
+    mark: Option<(Timestamp, Instant)>,
 }
 
 impl Pace {
-    pub(super) fn new(speed: Speed) -> Self {
+    pub(super) fn new(playing: Playing, from: Option<Timestamp>) -> Self {
         Self {
-            speed,
-            first: None,
+            playing,
+            from: from.unwrap_or(Timestamp(i64::MIN)),
             latest: Timestamp(i64::MIN),
+            skipped: false,
+            mark: None,
         }
     }
 
-    /// When an event of that time is due, after the first one of all.
-    pub(super) fn due(&mut self, ts: Timestamp) -> Duration {
+    /// It is played in another way from now on.
+    pub(super) fn change(&mut self, playing: Playing, now: Instant) {
+        self.mark = self.mark.map(|(ts, at)| (self.position(ts, at, now), now));
+        self.playing = playing;
+    }
+
+    /// The moment of the recording that is played now, if that one was played then.
+    fn position(&self, ts: Timestamp, at: Instant, now: Instant) -> Timestamp {
+        match self.playing {
+            Playing { held: true, .. } => ts,
+            Playing { speed, .. } => match speed {
+                Speed::Max => self.latest.max(ts),
+                Speed::Thousandths(n) => {
+                    let nanos = (now - at).as_nanos() * u128::from(n) / 1000;
+                    let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
+                    Timestamp(ts.0.saturating_add(nanos))
+                }
+            },
+        }
+    }
+
+    /// When an event of that time is due.
+    pub(super) fn due(&mut self, ts: Timestamp, now: Instant) -> Due {
         self.latest = self.latest.max(ts);
-        let first = *self.first.get_or_insert(ts);
-        let nanos = u64::try_from(i128::from(self.latest.0) - i128::from(first.0)).unwrap_or(0);
-        match self.speed {
-            Speed::Max => Duration::ZERO,
-            Speed::Thousandths(n) => {
-                let nanos = u128::from(nanos) * 1000 / u128::from(n.max(1));
-                Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-            }
+        if self.latest < self.from {
+            self.skipped = true;
+            return Due::Now;
+        }
+        let begins = if self.skipped { self.from } else { self.latest };
+        let (marked, at) = *self.mark.get_or_insert((begins, now));
+        let nanos = u64::try_from(i128::from(self.latest.0) - i128::from(marked.0)).unwrap_or(0);
+        match self.playing {
+            Playing { held: true, .. } => Due::Never,
+            Playing { speed, .. } => match speed {
+                Speed::Max => Due::Now,
+                Speed::Thousandths(n) => {
+                    let nanos = u128::from(nanos) * 1000 / u128::from(n.max(1));
+                    let after = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+                    // A time that no clock reaches is never due.
+                    at.checked_add(after).map_or(Due::Never, Due::At)
+                }
+            },
         }
     }
 }
@@ -101,10 +150,20 @@ mod tests {
 
     const SECOND: i64 = 1_000_000_000;
 
+    fn at(speed: Speed) -> Playing {
+        Playing::at(speed)
+    }
+
+    /// How many seconds after its beginning each event is due.
     fn dues(speed: Speed, seconds: &[i64]) -> Vec<u64> {
-        let mut pace = Pace::new(speed);
-        let due = |s: &i64| pace.due(Timestamp(s * SECOND));
-        seconds.iter().map(due).map(|d| d.as_secs()).collect()
+        let start = Instant::now();
+        let mut pace = Pace::new(at(speed), None);
+        let due = |s: &i64| match pace.due(Timestamp(s * SECOND), start) {
+            Due::Now => 0,
+            Due::At(at) => (at - start).as_secs(),
+            Due::Never => u64::MAX,
+        };
+        seconds.iter().map(due).collect()
     }
 
     #[test]
@@ -125,12 +184,58 @@ mod tests {
 
     #[test]
     fn no_times_overflow() {
-        let mut pace = Pace::new(Speed::Thousandths(1));
-        assert_eq!(pace.due(Timestamp(i64::MIN)), Duration::ZERO);
-        assert_eq!(
-            pace.due(Timestamp(i64::MAX)),
-            Duration::from_nanos(u64::MAX)
+        let mut pace = Pace::new(at(Speed::Thousandths(1)), None);
+        let now = Instant::now();
+        assert_eq!(pace.due(Timestamp(i64::MIN), now), Due::At(now));
+        // Beyond that, it depends on how far the clock goes.
+        let due = pace.due(Timestamp(i64::MAX), now);
+        assert!(
+            due == Due::Never || due > Due::At(now + Duration::from_secs(1 << 33)),
+            "{due:?}"
         );
+    }
+
+    #[test]
+    fn a_change_of_speed_goes_on_from_where_it_is() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut pace = Pace::new(at(Speed::NORMAL), None);
+        assert_eq!(pace.due(Timestamp(0), start), Due::At(start));
+        pace.change(at(Speed::Thousandths(2_000)), after(10));
+        // Of the 20 seconds to it, ten were over, and the others take half as long.
+        assert_eq!(
+            pace.due(Timestamp(20 * SECOND), after(10)),
+            Due::At(after(15))
+        );
+        let held = Playing {
+            held: true,
+            ..at(Speed::NORMAL)
+        };
+        pace.change(held, after(12));
+        assert_eq!(pace.due(Timestamp(20 * SECOND), after(12)), Due::Never);
+        pace.change(at(Speed::NORMAL), after(112));
+        assert_eq!(
+            pace.due(Timestamp(20 * SECOND), after(112)),
+            Due::At(after(118))
+        );
+    }
+
+    #[test]
+    fn what_is_before_the_beginning_is_due_at_once_even_if_it_is_held() {
+        let start = Instant::now();
+        let held = Playing {
+            held: true,
+            ..at(Speed::NORMAL)
+        };
+        let mut pace = Pace::new(held, Some(Timestamp(10 * SECOND)));
+        assert_eq!(pace.due(Timestamp(3 * SECOND), start), Due::Now);
+        assert_eq!(pace.due(Timestamp(12 * SECOND), start), Due::Never);
+        pace.change(at(Speed::NORMAL), start);
+        let due = Due::At(start + Duration::from_secs(2));
+        assert_eq!(pace.due(Timestamp(12 * SECOND), start), due);
+        // There is nothing to wait for before the first event of all.
+        let mut pace = Pace::new(at(Speed::NORMAL), Some(Timestamp(0)));
+        assert_eq!(pace.due(Timestamp(12 * SECOND), start), Due::At(start));
     }
 
     #[test]

@@ -14,6 +14,7 @@ const MS: i64 = 1_000_000;
 fn hello(node: &str) -> Hello {
     Hello {
         node: node.into(),
+        version: Some("0.1.0".into()),
         kernel: "6.12.9".into(),
         accept_hook: None,
         seeded: 1,
@@ -39,12 +40,16 @@ fn file(write: impl FnOnce(&mut Vec<u8>, &mut Encoder)) -> tempfile::NamedTempFi
     file
 }
 
-async fn play(path: &Path, speed: Speed) -> Vec<Update> {
-    let options = Options {
+fn options(path: &Path, speed: Speed) -> Options {
+    Options {
         file: path.to_owned(),
-        speed,
-    };
-    let all = start(options, Stop::default()).collect();
+        control: Control::new(Playing::at(speed)),
+        from: None,
+    }
+}
+
+async fn play(path: &Path, speed: Speed) -> Vec<Update> {
+    let all = start(options(path, speed), Stop::default()).collect();
     timeout(BOUND, all).await.expect("it ends")
 }
 
@@ -202,16 +207,47 @@ async fn it_stops_at_once_in_the_middle_of_a_gap() {
         }
     });
     let stop = Stop::default();
-    let options = Options {
-        file: file.path().to_owned(),
-        speed: Speed::NORMAL,
-    };
-    let mut updates = start(options, stop.clone());
+    let mut updates = start(options(file.path(), Speed::NORMAL), stop.clone());
     let mut next = async || timeout(BOUND, updates.next()).await.expect("in time");
     while !matches!(next().await, Some(Update::Batch(_))) {}
     stop.request();
     assert_eq!(next().await, Some(state("host1", SourceState::Ended)));
     assert_eq!(next().await, None);
+}
+
+#[tokio::test]
+async fn it_can_be_held_and_played_faster_and_from_somewhere() {
+    let file = file(|out, encoder| {
+        wire::hello(&hello("host1"), out);
+        for n in 0..4_u32 {
+            encoder.event(&on("host1", n.into(), i64::from(n) * 3_600_000), out);
+        }
+    });
+    let control = Control::new(Playing {
+        speed: Speed::NORMAL,
+        held: true,
+    });
+    let options = Options {
+        control: control.clone(),
+        from: Some(on("host1", 2, 2 * 3_600_000).ts),
+        ..options(file.path(), Speed::NORMAL)
+    };
+    let mut updates = start(options, Stop::default());
+    let mut conns = async || loop {
+        match timeout(BOUND, updates.next()).await.expect("in time") {
+            Some(Update::Batch(batch)) => {
+                return batch.events.iter().map(|e| e.conn.0).collect();
+            }
+            Some(_) => {}
+            None => return Vec::new(),
+        }
+    };
+    // Two hours are over at once, and there it is held.
+    assert_eq!(conns().await, [0, 1]);
+    control.set(Playing::at(Speed::NORMAL));
+    assert_eq!(conns().await, [2]);
+    control.set(Playing::at(Speed::Max));
+    assert_eq!(conns().await, [3]);
 }
 
 #[test]

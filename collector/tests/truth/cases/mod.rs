@@ -7,6 +7,7 @@ mod connect;
 mod cost;
 mod drift;
 mod ending;
+mod findings;
 mod load;
 mod loss;
 mod neighbours;
@@ -37,6 +38,7 @@ const THEMES: &[&[Named]] = &[
     cost::CASES,
     drift::CASES,
     ending::CASES,
+    findings::CASES,
     load::CASES,
     loss::CASES,
     neighbours::CASES,

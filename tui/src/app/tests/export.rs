@@ -23,7 +23,7 @@ impl Desk {
     }
 
     /// Exports to a file of that name, and returns what is in it.
-    fn export(&mut self, dir: &Path, name: &str) -> String {
+    pub(super) fn export(&mut self, dir: &Path, name: &str) -> String {
         let path = dir.join(name);
         self.keys("s");
         self.ctrl('u');
@@ -38,6 +38,18 @@ impl Desk {
         let events = (0..index.len()).filter_map(|at| self.app.event(index.key(at)?));
         events.map(|event| event.local.port).collect()
     }
+}
+
+/// The local ports in a file of CSV.
+pub(super) fn written_ports(text: &str) -> Vec<u16> {
+    let mut lines = text.lines();
+    let titles = lines.next().unwrap_or_default().split(',');
+    let Some(at) = titles.into_iter().position(|title| title == "SPORT") else {
+        return Vec::new();
+    };
+    lines
+        .map(|line| line.split(',').nth(at).unwrap().parse().unwrap())
+        .collect()
 }
 
 fn ports(text: &str) -> Vec<u16> {

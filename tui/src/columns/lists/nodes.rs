@@ -5,7 +5,7 @@ use collector::model::{HookKind, Node, SourceState};
 use super::{Item, ListColumn, Look, Said, figure, word};
 
 #[rustfmt::skip] // A table.
-pub(super) const COLUMNS: [ListColumn; 12] = [
+pub(super) const COLUMNS: [ListColumn; 13] = [
     word("NODE", [12, 24, 40], |i, _| of(i, |n| Said::text(Some(&*n.name)))),
     word("STATE", [10, 10, 10], |i, _| of(i, state)),
     word("VIA", [5, 12, 12], |i, _| of(i, via)),
@@ -13,6 +13,7 @@ pub(super) const COLUMNS: [ListColumn; 12] = [
     word("MINUTE", [20, 60, 60], |i, at| of(i, |n| Said::Spark(Box::new(n.rate.series(at.moment.now))))),
     figure("EVENTS", 8, |i, _| of(i, |n| Said::Count(n.events))),
     figure("LOST", 7, |i, _| of(i, |n| Said::Bad(n.losses.total()))),
+    word("VERSION", [8, 8, 16], |i, _| of(i, |n| Said::text(n.hello.as_ref().and_then(|h| h.version.as_deref())))),
     word("KERNEL", [12, 20, 32], |i, _| of(i, |n| Said::text(n.hello.as_ref().map(|h| &*h.kernel)))),
     word("HOOK", [9, 9, 9], |i, _| of(i, hook)),
     figure("SEEDED", 7, |i, _| of(i, |n| n.hello.as_ref().map_or(Said::Unknown, |h| Said::Count(h.seeded)))),
@@ -20,7 +21,7 @@ pub(super) const COLUMNS: [ListColumn; 12] = [
     word("WHY", [16, 60, 100], |i, _| of(i, why)),
 ];
 
-pub(super) const DROP: &[&str] = &["LOSSES", "MINUTE", "SEEDED", "HOOK", "KERNEL"];
+pub(super) const DROP: &[&str] = &["LOSSES", "MINUTE", "SEEDED", "HOOK", "KERNEL", "VERSION"];
 
 fn of<'a>(item: Item<'a>, say: impl Fn(&'a Node) -> Said<'a>) -> Said<'a> {
     match item {

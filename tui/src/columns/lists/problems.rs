@@ -13,7 +13,7 @@ pub(super) const COLUMNS: [ListColumn; 9] = [
     figure("COUNT", 6, |i, _| of(i, |p| Said::Count(p.count))),
     figure("RATE", 4, |i, _| of(i, |p| Said::Count(p.rate.into()))),
     word("WHO", [16, 28, 50], |i, at| of(i, |p| who(p, at.store))),
-    word("WHOM", [22, 32, 60], |i, at| of(i, |p| Said::Text(whom(p, at.store).into()))),
+    word("WHOM", [22, 32, 60], |i, at| of(i, |p| Said::Ends(whom(p, at.store).into()))),
     figure("FIRST", 8, |i, _| of(i, |p| Said::Time(p.first))),
     figure("LAST", 8, |i, _| of(i, |p| Said::Time(p.last))),
     word("MEANS", [24, 108, 108], |i, _| of(i, |p| Said::text(p.check.map(|c| c.explanation)))),

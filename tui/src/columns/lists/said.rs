@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use collector::format::bytes;
 use collector::model::{RATE_SECONDS, Timestamp};
+use serde_json::Value as Raw;
 
 use super::super::{Moment, time};
 use crate::view::Value;
@@ -17,6 +18,8 @@ pub(crate) enum Said<'a> {
     Word(&'static str, Look),
     /// Text from elsewhere, or made from it.
     Text(Cow<'a, str>),
+    /// The same, where what stands at the end tells as much as what stands in front.
+    Ends(Cow<'a, str>),
     Count(u64),
     /// A count of which any is bad.
     Bad(u64),
@@ -52,6 +55,7 @@ impl<'a> Said<'a> {
             Self::Unknown => "-".to_owned(),
             Self::Word(word, _) | Self::Letter(word, ..) => text::cut_end(word, width).into_owned(),
             Self::Text(said) => text::cut_end(&text::clean(said), width).into_owned(),
+            Self::Ends(said) => text::cut_middle(&text::clean(said), width).into_owned(),
             // Cells that are wide enough have them in full.
             Self::Count(n) | Self::Bad(n) => {
                 let full = collector::format::count(*n);
@@ -72,9 +76,24 @@ impl<'a> Said<'a> {
             Self::Unknown | Self::Count(0) | Self::Bad(0) => Look::Faint,
             Self::Word(_, look) | Self::Letter(.., look) => *look,
             Self::Bad(_) => Look::Bad,
-            Self::Text(_) | Self::Count(_) | Self::Bytes(_) | Self::Time(_) | Self::Spark(_) => {
-                Look::Plain
-            }
+            Self::Text(_)
+            | Self::Ends(_)
+            | Self::Count(_)
+            | Self::Bytes(_)
+            | Self::Time(_)
+            | Self::Spark(_) => Look::Plain,
+        }
+    }
+
+    /// What it is, in a file.
+    pub(crate) fn raw(&self) -> Raw {
+        match self {
+            Self::Unknown => Raw::Null,
+            Self::Word(word, _) | Self::Letter(word, ..) => (*word).into(),
+            Self::Text(said) | Self::Ends(said) => text::clean(said).into(),
+            Self::Count(n) | Self::Bad(n) | Self::Bytes(n) => (*n).into(),
+            Self::Time(ts) => ts.to_string().into(),
+            Self::Spark(series) => series.iter().copied().collect(),
         }
     }
 
@@ -83,7 +102,7 @@ impl<'a> Said<'a> {
         match self {
             Self::Unknown => Value::Unknown,
             Self::Word(word, _) => Value::text(Some(word)),
-            Self::Text(text) => Value::Text(text),
+            Self::Text(text) | Self::Ends(text) => Value::Text(text),
             Self::Count(n) | Self::Bad(n) | Self::Bytes(n) => Value::number(Some(n)),
             Self::Time(ts) => Value::number(u64::try_from(ts.0).ok()),
             Self::Spark(series) => {

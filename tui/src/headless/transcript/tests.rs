@@ -31,6 +31,7 @@ fn columns() -> Options {
 fn hello(seeded: u64) -> Update {
     Update::Hello(Hello {
         node: "host1".into(),
+        version: Some("0.1.0".into()),
         kernel: "6.18.44".into(),
         accept_hook: Some(HookKind::Syscall),
         seeded,

@@ -4,8 +4,6 @@ use super::*;
 use crate::export::Outcome;
 use crate::job::{Done, Job};
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
-
 /// The story, in pods where there are to be some.
 fn told(width: u16, height: u16, pods: bool) -> App {
     let mut app = app(width, height, &THEMES[0], pods);
@@ -23,16 +21,6 @@ fn code(app: &mut App, code: KeyCode) {
     let event = crossterm::event::Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
     if let Some(action) = keymap::resolve(&event, app.mode()) {
         let _ = app.update(action, LATER);
-    }
-}
-
-#[test]
-fn marks_and_the_prompt_for_a_file() {
-    for (width, height) in SIZES {
-        let mut app = told(width, height, false);
-        keys(&mut app, "k kkkvs");
-        let name = format!("export_{width}x{height}");
-        assert_snapshot!(name, screen(&mut app, width, height).backend());
     }
 }
 
@@ -61,13 +49,7 @@ fn a_question_and_what_came_of_it() {
 }
 
 #[test]
-fn a_list_to_pick_from() {
-    for (width, height) in SIZES {
-        let mut app = told(width, height, true);
-        keys(&mut app, "p");
-        let name = format!("picker_{width}x{height}");
-        assert_snapshot!(name, screen(&mut app, width, height).backend());
-    }
+fn a_list_that_nothing_fits_says_so() {
     let mut app = told(80, 24, true);
     keys(&mut app, "nxyz");
     assert_snapshot!("picker_empty", screen(&mut app, 80, 24).backend());
@@ -86,16 +68,6 @@ fn completions_stand_under_the_prompt() {
     code(&mut app, KeyCode::BackTab);
     let footer = screen(&mut app, 80, 24).backend().to_string();
     assert!(footer.lines().last().unwrap().contains("is:"), "{footer}");
-}
-
-#[test]
-fn a_command_that_is_not_there_is_answered_with_those_that_are() {
-    for (width, height) in SIZES {
-        let mut app = told(width, height, false);
-        keys(&mut app, ":fly away\n");
-        let name = format!("command_{width}x{height}");
-        assert_snapshot!(name, screen(&mut app, width, height).backend());
-    }
 }
 
 #[test]

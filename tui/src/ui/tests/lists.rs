@@ -3,7 +3,7 @@
 use super::*;
 
 /// Pods that talk to each other, some of it in vain, on two nodes.
-fn shop() -> Vec<Update> {
+pub(super) fn shop() -> Vec<Update> {
     let mut events: Vec<Event> = (1..6_u16)
         .map(|port| {
             let mut refused = in_pod(sample::connect(port));
@@ -55,24 +55,6 @@ fn tell_all(app: &mut App) {
 }
 
 #[test]
-fn each_list_at_three_sizes() {
-    for (key, name) in [
-        ("3", "pods"),
-        ("4", "types"),
-        ("5", "problems"),
-        ("6", "nodes"),
-    ] {
-        for (width, height) in [(80, 24), (120, 40), (200, 50)] {
-            let mut app = app(width, height, &THEMES[0], true);
-            tell_all(&mut app);
-            keys(&mut app, key);
-            let name = format!("{name}_list_{width}x{height}");
-            assert_snapshot!(name, screen(&mut app, width, height).backend());
-        }
-    }
-}
-
-#[test]
 fn empty_lists_say_what_they_wait_for() {
     for (key, said) in [
         ("3", "nobody has"),
@@ -107,7 +89,8 @@ fn a_pod_leads_to_its_connections_and_they_to_their_details() {
 fn a_problem_leads_to_the_rows_that_prove_it() {
     let mut app = app(80, 24, &THEMES[0], true);
     tell_all(&mut app);
-    keys(&mut app, "5j\n");
+    // Failures stand first: the second is that accepts are slow.
+    keys(&mut app, "5jj\n");
     let events = |app: &App| app.visible_events().count();
     assert_eq!(events(&app), 3);
     assert_snapshot!("drill_problem", screen(&mut app, 80, 24).backend());
@@ -132,6 +115,33 @@ fn types_and_nodes_lead_to_their_events() {
     keys(&mut app, "6gg");
     assert!(app.sieve().scope.is_none());
     // The one that is lost stands first; no events are from it.
-    keys(&mut app, "j\n");
+    keys(&mut app, "\n");
     assert_eq!(app.visible_events().count(), 0);
+}
+
+#[test]
+fn a_filter_hides_rows_of_each_list() {
+    for (keys_, filter, shown) in [
+        ("3", "ns:shop", "1/2"),
+        ("3", "cart", "1/2"),
+        ("3", "is:failed port:9", "1/2"),
+        ("3", "!ns:shop", "1/2"),
+        ("3", "ns:ops", "0/2"),
+        ("4", "type:u", "1/4"),
+        ("4", "reason:refused", "1/4"),
+        ("5", "reason:reset-by-peer", "1/"),
+        ("5", "port:1", "1/"),
+        ("6", "node:worker-b-*", "1/"),
+    ] {
+        let mut app = app(80, 24, &THEMES[0], true);
+        tell_all(&mut app);
+        keys(&mut app, &format!("{keys_}/{filter}\n"));
+        let text = screen(&mut app, 80, 24).backend().to_string();
+        assert!(text.contains(&format!(" {shown}")), "{filter}: {text}");
+        assert_eq!(
+            text.contains("pass the filter"),
+            shown.starts_with('0'),
+            "{text}"
+        );
+    }
 }
