@@ -24,6 +24,9 @@ use crate::signals::{Caught, HUNG_UP, Signals};
 /// stop. A reader who is slow and goes on reading gets as much again.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How often a slow reader gets it, for a source that does not stop has no end.
+const GRACES: u32 = 15;
+
 /// Writes what a source says to stdout until the source ends, a bound is reached, the reader goes
 /// away or a signal comes.
 ///
@@ -64,7 +67,7 @@ async fn follow(
     // When to ask the source to stop; then, when to go on without its last words.
     let mut bound: Option<Instant> = None;
     let mut stopping: Option<Caught> = None;
-    let mut asked = false;
+    let mut graces = 0;
 
     let end = loop {
         tokio::select! {
@@ -74,16 +77,17 @@ async fn follow(
                     break End::Told(caught);
                 }
                 stop.request();
-                asked = true;
+                graces = 1;
                 bound = Some(Instant::now() + GRACE);
             }
             () = output.closed() => break End::Unwritable,
             () = at(bound) => {
-                if asked && !progress.was_made() {
+                let reads = progress.was_made() && !lines.is_empty() && graces < GRACES;
+                if graces > 0 && !reads {
                     break stopping.map_or(End::Done, End::Told);
                 }
                 stop.request();
-                asked = true;
+                graces += 1;
                 bound = Some(Instant::now() + GRACE);
             }
             // One of these two: nothing more is read while the reader has not taken what there is.

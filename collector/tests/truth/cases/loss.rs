@@ -74,9 +74,11 @@ fn reconcile(case: &Case, small: &Tracer, place: &Place, all: usize) -> Fallible
 
     let expected = rows(&big.events, place);
     for (which, found) in rows(&small.events, place) {
-        match (&found[..], expected.get(&which).map(Vec::as_slice)) {
-            ([found], Some([expected])) if same(found, expected) => {}
-            (found, expected) => return failed(format!("{found:?}\ninstead of {expected:?}")),
+        // Where it takes long, a client's port may have been used twice.
+        let expected = expected.get(&which).map_or(&[][..], Vec::as_slice);
+        let said = |event| expected.iter().any(|expected| same(event, expected));
+        if found.len() > expected.len() || !found.iter().all(said) {
+            return failed(format!("{found:?}\ninstead of {expected:?}"));
         }
     }
 
