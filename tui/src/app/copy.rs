@@ -32,8 +32,8 @@ impl App {
                 self.message = Some(Message::note(text));
                 return;
             }
-            (false, What::Cell) => self.selected_row().and_then(|row| self.cell(row)),
-            (false, What::Record) => self.selected_row().map(record),
+            (false, What::Cell) => self.of_selected_row(|row| self.cell(row)),
+            (false, What::Record) => self.of_selected_row(|row| Some(record(row))),
         };
         self.message = Some(match copied {
             None => Message::note("no row is selected: move first"),
@@ -52,17 +52,17 @@ impl App {
         });
     }
 
-    /// The selected row of the view.
-    fn selected_row(&self) -> Option<Row<'_>> {
+    /// What is to be said of the selected row of the view.
+    fn of_selected_row(&self, say: impl FnOnce(Row) -> Option<String>) -> Option<String> {
         let at = self.visible().selected?;
         match self.tab {
-            Tab::Events => Some(Row {
-                event: self.event(self.events.index.key(at)?)?,
+            Tab::Events => say(Row {
+                event: &self.event(self.events.index.key(at)?)?,
                 connection: None,
             }),
             Tab::Connections => {
                 let connection = self.connection(self.connections.index.key(at)?)?;
-                Some(Row {
+                say(Row {
                     event: &connection.row,
                     connection: Some(connection),
                 })
