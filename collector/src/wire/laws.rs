@@ -195,7 +195,7 @@ fn events_of_one_workload_share_it() {
 struct Plain<'a> {
     t: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<Option<&'static str>>,
+    state: Option<&'static str>,
     seq: Option<u64>,
     ts: String,
     node: &'a str,
@@ -244,10 +244,7 @@ impl<'a> Plain<'a> {
         let figures = &event.figures;
         Self {
             t: if event.kind.is_some() { "ev" } else { "open" },
-            state: event
-                .kind
-                .is_none()
-                .then_some(event.state.map(TcpState::name)),
+            state: event.state.map(TcpState::name),
             seq: event.seq.map(|n| n.get()),
             ts: event.ts.to_string(),
             node: &event.origin.node,

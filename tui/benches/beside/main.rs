@@ -1,7 +1,7 @@
 //! What tracing costs: tcpscope beside the tools that Debian has for the job, on the same load.
 //!
 //! ```text
-//! sudo cargo bench -p tcpscope --bench beside            # all tools, some three minutes
+//! sudo cargo bench -p tcpscope --bench beside            # all tools, some five minutes
 //! sudo cargo bench -p tcpscope --bench beside -- --help
 //! ```
 //!
@@ -60,14 +60,12 @@ fn main() -> anyhow::Result<()> {
         .collect();
     ensure!(!tools.is_empty(), "no such tool is installed");
 
-    let rows = tools.iter().map(|tool| measure(tool, &options));
-    let rows = rows.collect::<anyhow::Result<Vec<_>>>()?;
     println!(
         "| tool | rate left | lost | CPU s | memory MiB | kernel memory MiB | ns per event | µs per connection |\n\
          |---|---|---|---|---|---|---|---|"
     );
-    for row in &rows {
-        println!("{row}");
+    for tool in tools {
+        println!("{}", measure(tool, &options)?);
     }
     println!(
         "\n{} pairs of {} connections each; {}",

@@ -32,7 +32,8 @@ impl Drop for Statistics {
 pub struct Held {
     /// Programs, each once: nanoseconds in them so far.
     programs: BTreeMap<u64, u64>,
-    maps: u64,
+    /// Maps, each once: bytes.
+    maps: BTreeMap<u64, u64>,
 }
 
 impl Held {
@@ -53,7 +54,10 @@ impl Held {
                 (Some(ns), Some(id), _) => {
                     held.programs.insert(id, ns);
                 }
-                (None, _, Some(_)) => held.maps += number("memlock:").unwrap_or_default(),
+                (None, _, Some(id)) => {
+                    let bytes = number("memlock:").unwrap_or_default();
+                    held.maps.insert(id, bytes);
+                }
                 _ => {}
             }
         }
@@ -79,7 +83,7 @@ impl Held {
         reason = "of gigabytes, bytes do not matter"
     )]
     pub fn maps_mib(&self) -> f64 {
-        self.maps as f64 / f64::from(1 << 20)
+        self.maps.values().sum::<u64>() as f64 / f64::from(1 << 20)
     }
 }
 

@@ -28,10 +28,10 @@ pub struct Tool {
 /// Says as much as can be had without a hook for accepts: openings and endings.
 const BPFTRACE: &str = r#"
 tracepoint:sock:inet_sock_set_state
-/args.protocol == 6 && (args.newstate == 1 || args.newstate == 7)/
+/args->protocol == 6 && (args->newstate == 1 || args->newstate == 7) && args->oldstate != 10/
 {
-    printf("%llu %d %s %d>%d %s:%d %s:%d\n", nsecs, pid, comm, args.oldstate, args.newstate,
-        ntop(args.saddr), args.sport, ntop(args.daddr), args.dport);
+    printf("%llu %d %s %d>%d %s:%d %s:%d\n", nsecs, pid, comm, args->oldstate, args->newstate,
+        ntop(args->saddr), args->sport, ntop(args->daddr), args->dport);
 }"#;
 
 pub const TOOLS: [Tool; 4] = [
@@ -148,7 +148,8 @@ impl Tool {
         let (mut line, mut n) = (String::new(), 0);
         while reader.read_line(&mut line)? != 0 {
             let ours = line.contains(load::ADDRESS) && line.contains(self.marked);
-            n += u32::from(ours && !line.contains("LISTEN ") && !line.contains("-> LISTEN"));
+            let listener = line.contains("LISTEN") && !line.contains("SYN_RECV");
+            n += u32::from(ours && !listener);
             line.clear();
         }
         Ok(n)
