@@ -129,6 +129,16 @@ impl Actor {
         Ok((Self::start()?, Self::start()?))
     }
 
+    /// A client and a server in one network namespace of their own.
+    pub fn pair_apart() -> Fallible<(Self, Self)> {
+        let (mut client, mut server) = Self::pair()?;
+        server.does(Op::OwnNetwork)?;
+        client.does(Op::JoinNetwork {
+            pid: server.who().pid,
+        })?;
+        Ok((client, server))
+    }
+
     fn meet(control: UnixStream, life: Life) -> Fallible<Self> {
         control.set_read_timeout(Some(BOUND))?;
         let mut actor = Self {

@@ -29,16 +29,6 @@ fn in_its_own() -> Fallible<Actor> {
     Ok(actor)
 }
 
-/// A client and a server in one namespace of their own.
-fn pair() -> Fallible<(Actor, Actor)> {
-    let server = in_its_own()?;
-    let mut client = Actor::start()?;
-    client.does(Op::JoinNetwork {
-        pid: server.who().pid,
-    })?;
-    Ok((client, server))
-}
-
 fn at(port: u16) -> SocketAddr {
     (V4.ip(), port).into()
 }
@@ -47,7 +37,7 @@ fn at(port: u16) -> SocketAddr {
 fn same_names_in_two_namespaces(case: &Case) -> Fallible<()> {
     let mut stories = Vec::new();
     for sent in [1, 2] {
-        let (mut client, mut server) = pair()?;
+        let (mut client, mut server) = Actor::pair_apart()?;
         let listener = server.listens(at(8080))?;
         let fd = client.socket(V4)?;
         client.does(Op::Bind { fd, addr: at(4040) })?;
@@ -78,7 +68,7 @@ fn same_names_in_two_namespaces(case: &Case) -> Fallible<()> {
 
 /// Both ends, the processes and the namespace end together.
 fn gone_with_its_last_process(case: &Case) -> Fallible<()> {
-    let (client, server) = pair()?;
+    let (client, server) = Actor::pair_apart()?;
     let mut p = Pair::between(client, server)?;
     let x = p.client.is_killed(rustix::process::Signal::KILL)?;
     p.server.drains(p.a.fd)?;
@@ -104,7 +94,7 @@ fn no_route(case: &Case) -> Fallible<()> {
 
 /// No local port is left for this destination: the kernel enters SYN_SENT, and sends nothing.
 fn no_free_port(case: &Case) -> Fallible<()> {
-    let (mut client, mut server) = pair()?;
+    let (mut client, mut server) = Actor::pair_apart()?;
     let listener = server.listens(at(8080))?;
     client.does(Op::WriteFile {
         path: "/proc/sys/net/ipv4/ip_local_port_range".into(),
@@ -131,7 +121,7 @@ fn no_free_port(case: &Case) -> Fallible<()> {
 
 /// The local name was chosen, and there is such a connection already.
 fn name_taken(case: &Case) -> Fallible<()> {
-    let (mut client, mut server) = pair()?;
+    let (mut client, mut server) = Actor::pair_apart()?;
     let listener = server.listens(at(8080))?;
     let mut socket = || -> Fallible<i32> {
         let fd = client.socket(V4)?;
@@ -156,7 +146,7 @@ fn name_taken(case: &Case) -> Fallible<()> {
 
 /// Somebody on the way answers a SYN with an ICMP message.
 fn answered_by_icmp(case: &Case, like: SocketAddr, code: u8, errno_of: i32) -> Fallible<()> {
-    let (mut client, mut server) = pair()?;
+    let (mut client, mut server) = Actor::pair_apart()?;
     let listener = server.listens(like)?;
     server.does(Op::Deafen { fd: listener.fd })?;
     let domain = domain(like);

@@ -22,12 +22,7 @@ cases! { "special":
 
 /// A client and a server in a namespace of their own, in which Fast Open is allowed.
 fn fast_open_pair() -> Fallible<(Actor, Actor, Listener)> {
-    let mut server = Actor::start()?;
-    server.does(Op::OwnNetwork)?;
-    let mut client = Actor::start()?;
-    client.does(Op::JoinNetwork {
-        pid: server.who().pid,
-    })?;
+    let (client, mut server) = Actor::pair_apart()?;
     server.does(Op::WriteFile {
         path: "/proc/sys/net/ipv4/tcp_fastopen".into(),
         text: "3".into(),
@@ -250,12 +245,7 @@ fn second_path(netns: u32, to: SocketAddr) -> Option<SocketAddr> {
 /// A second path of one connection: no call opens it, and nobody accepts it. Closing the connection
 /// closes it too, by a worker of the kernel's, which is nobody.
 fn mptcp_with_a_joined_subflow(case: &Case) -> Fallible<()> {
-    let mut server = Actor::start()?;
-    server.does(Op::OwnNetwork)?;
-    let mut client = Actor::start()?;
-    client.does(Op::JoinNetwork {
-        pid: server.who().pid,
-    })?;
+    let (mut client, mut server) = Actor::pair_apart()?;
     for allow in [
         "ip mptcp limits set subflow 1 add_addr_accepted 0",
         "ip mptcp endpoint add 127.0.0.2 dev lo subflow",
