@@ -21,7 +21,7 @@ use self::transcript::{Step, Transcript};
 use crate::signals::{Caught, HUNG_UP, Signals};
 
 /// How long a source has to say its last words, and a reader to take them, once we were told to
-/// stop. A reader who is slow and goes on reading gets as much again.
+/// stop. As long as some are said and taken, both get as much again.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How often a slow reader gets it, for a source that does not stop has no end.
@@ -82,8 +82,8 @@ async fn follow(
             }
             () = output.closed() => break End::Unwritable,
             () = at(bound) => {
-                let reads = progress.was_made() && !lines.is_empty() && graces < GRACES;
-                if graces > 0 && !reads {
+                if graces > 0 && !(progress.was_made() && graces < GRACES) {
+                    transcript.cut_short();
                     break stopping.map_or(End::Done, End::Told);
                 }
                 stop.request();
@@ -116,6 +116,9 @@ async fn follow(
         }
     };
     transcript.finish(&mut lines);
+    for note in transcript.notes() {
+        say(&note);
+    }
     let written = finish(output, lines, end, &mut signals).await;
     written.context("cannot write to stdout")?;
     match (end, transcript.failure()) {

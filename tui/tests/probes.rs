@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,14 +23,17 @@ fn tcpscope(args: &[&str]) -> Command {
     command
 }
 
-/// Whether probes can be loaded here; if not, it is printed why.
-fn can_trace() -> bool {
+/// One test's turn: what one connects, another's tracer might lose. `None` where no probes can be
+/// loaded; it is printed why.
+fn turn() -> Option<MutexGuard<'static, ()>> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let check = tcpscope(&["check"]).output().expect("the binary runs");
     if check.status.success() {
-        return true;
+        return Some(turn);
     }
     println!("skipped: {}: probes can't be loaded here", module_path!());
-    false
+    None
 }
 
 /// A running tracer, whose lines are read on a thread: a full pipe is not what is tested.
@@ -211,9 +214,7 @@ fn stopped_for(stopped: Duration, args: &[&str]) -> (Sum, u64) {
 
 #[test]
 fn a_reader_that_stops_for_a_moment_loses_nothing() {
-    if !can_trace() {
-        return;
-    }
+    let Some(_turn) = turn() else { return };
     let (sum, all) = stopped_for(Duration::from_millis(100), &["-o", "json"]);
     assert_eq!(sum.ours, all, "{sum:?}");
     assert!(!sum.lost.contains_key("ring"), "{sum:?}");
@@ -221,9 +222,7 @@ fn a_reader_that_stops_for_a_moment_loses_nothing() {
 
 #[test]
 fn what_a_reader_that_stops_for_long_loses_is_counted() {
-    if !can_trace() {
-        return;
-    }
+    let Some(_turn) = turn() else { return };
     for buffer in ["16MiB", "64KiB"] {
         let (sum, all) = stopped_for(Duration::from_secs(2), &["-o", "json", "--buffer", buffer]);
         let missing = all - sum.ours;
@@ -237,6 +236,21 @@ fn what_a_reader_that_stops_for_long_loses_is_counted() {
         );
         assert!(buffer != "64KiB" || missing > 0, "{sum:?}");
     }
+}
+
+/// What happened until it was told to end is said, though there is no end to what happens.
+#[test]
+fn an_end_under_load_leaves_nothing_out() {
+    let Some(_turn) = turn() else { return };
+    let tracer = Tracer::start(&["-o", "json"]);
+    let load = Load::start();
+    until("there is load", || load.made() > 20_000);
+    let (ports, made) = (load.ports.clone(), load.made());
+    let sum = sum(&tracer.end("TERM"), &ports);
+    load.end();
+    let lost: u64 = sum.lost.values().sum();
+    assert!(sum.ours + lost >= 4 * made, "{made} made: {sum:?}");
+    assert_eq!(sum.bye.expect("bye")["reason"], Value::Null);
 }
 
 /// The kernel's numbers of the programs, maps and links that a process holds.
@@ -283,9 +297,7 @@ impl Held {
 /// However it ends: nothing of it is pinned, and the kernel frees what nobody holds.
 #[test]
 fn nothing_stays_behind() {
-    if !can_trace() {
-        return;
-    }
+    let Some(_turn) = turn() else { return };
     for signal in ["INT", "TERM", "HUP", "ABRT", "KILL"] {
         let tracer = Tracer::start(&["-o", "json"]);
         let held = Held::by(tracer.child.id());
@@ -320,9 +332,7 @@ fn capabilities_are_given_up_once_the_probes_are_attached() {
     const SYS_ADMIN: u64 = 1 << 21;
     const NEVER: u64 = 1 << 12 | 1 << 16 | 1 << 22; // NET_ADMIN, SYS_MODULE, SYS_BOOT
     const BPF: u64 = 1 << 39;
-    if !can_trace() {
-        return;
-    }
+    let Some(_turn) = turn() else { return };
     let tracer = Tracer::start(&["-o", "json"]);
     let threads = capabilities(tracer.child.id());
     let (host, shown) = (threads["host"], threads["tcpscope"]);
@@ -359,9 +369,7 @@ fn fails_with(output: &std::process::Output, words: &[&str]) {
 
 #[test]
 fn without_btf_it_says_which_kernel_has_it() {
-    if !can_trace() {
-        return;
-    }
+    let Some(_turn) = turn() else { return };
     let output = without("/sys/kernel/btf", "-o json");
     fails_with(
         &output,
@@ -372,9 +380,7 @@ fn without_btf_it_says_which_kernel_has_it() {
 /// Where another hook sees accepts, tracefs is not needed.
 #[test]
 fn without_tracefs_it_says_how_to_mount_it() {
-    if !can_trace() {
-        return;
-    }
+    let Some(_turn) = turn() else { return };
     let output = without(
         "/sys/kernel/tracing",
         "-o json --accept-hook syscall --duration 1s",
@@ -384,9 +390,7 @@ fn without_tracefs_it_says_how_to_mount_it() {
 
 #[test]
 fn without_privileges_it_says_what_it_needs() {
-    if !can_trace() {
-        return;
-    }
+    let Some(_turn) = turn() else { return };
     let output = Command::new("setpriv")
         .args(["--bounding-set=-all", "--inh-caps=-all"])
         .arg(env!("CARGO_BIN_EXE_tcpscope"))
@@ -403,9 +407,7 @@ fn without_privileges_it_says_what_it_needs() {
 /// Each statement is of what was lost since the last one, and the last line has the sum.
 #[test]
 fn a_small_ring_says_how_much_it_lost() {
-    if !can_trace() {
-        return;
-    }
+    let Some(_turn) = turn() else { return };
     let tracer = Tracer::start(&["-o", "json", "--buffer", "64KiB"]);
     let load = Load::start();
     for _ in 0..2 {

@@ -67,12 +67,14 @@ pub struct Output<'a> {
 }
 
 impl Interpreter {
-    /// Understands one record's bytes.
-    pub fn bytes(&mut self, bytes: &[u8], out: &mut Output<'_>) {
-        match Record::from_bytes(bytes) {
-            Some(record) if is_sane(&record) => self.record(record, out),
-            _ => self.malformed += 1,
-        }
+    /// Understands one record's bytes; gives its time, in the kernel's monotonic nanoseconds.
+    pub fn bytes(&mut self, bytes: &[u8], out: &mut Output<'_>) -> Option<u64> {
+        let Some(record) = Record::from_bytes(bytes).filter(is_sane) else {
+            self.malformed += 1;
+            return None;
+        };
+        self.record(record, out);
+        Some(record.ts_ns)
     }
 
     /// Sends what has been held back for its time, `now_ns` being the kernel's monotonic time.

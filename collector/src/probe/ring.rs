@@ -1,6 +1,9 @@
 //! The ring that the probes write to.
 
+use std::ops::ControlFlow;
+
 use aya::maps::{MapData, RingBuf};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::unix::AsyncFd;
 
 /// The reading end of the ring.
@@ -29,12 +32,23 @@ impl Ring {
     }
 
     /// Hands the records that are there to `take`, until it says that it has enough.
-    pub fn drain(&mut self, mut take: impl FnMut(&[u8]) -> std::ops::ControlFlow<()>) {
+    pub fn drain(&mut self, mut take: impl FnMut(&[u8]) -> ControlFlow<()>) -> ControlFlow<()> {
         let ring = self.0.get_mut();
         while let Some(record) = ring.next() {
-            if take(&record).is_break() {
-                break;
-            }
+            take(&record)?;
         }
+        ControlFlow::Continue(())
+    }
+
+    /// Whether nothing is in the ring. One that is not empty and gives no record has one in front that
+    /// is being written: its processor was interrupted, or taken away from the machine.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        const NOW: Timespec = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let mut ring = [PollFd::new(self.0.get_ref(), PollFlags::IN)];
+        poll(&mut ring, Some(&NOW)) == Ok(0)
     }
 }

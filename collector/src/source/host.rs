@@ -42,6 +42,10 @@ const BATCH_MAX: usize = 8192;
 /// How many batches wait for a slow reader. When they are full the ring fills, and counts.
 const QUEUE: usize = 16;
 
+/// How often, and after what pause, a record is looked at again that is being written.
+const HELD_TRIES: u32 = 1000;
+const HELD_PAUSE: Duration = Duration::from_millis(1);
+
 /// Starts to watch this host. The first update says that the source is connecting; the probes are
 /// loaded on a thread of their own.
 #[must_use]
@@ -212,12 +216,7 @@ impl Reader {
             let more = self.events.len() >= BATCH_MAX;
             let idle = self.events.is_empty() && lost.is_empty();
             if !idle {
-                let events = std::mem::take(&mut self.events);
-                let batch = Batch {
-                    node: self.node.clone(),
-                    events,
-                    lost: std::mem::take(&mut lost),
-                };
+                let batch = self.batch(std::mem::take(&mut lost));
                 if updates.send(Update::Batch(batch)).await.is_err() {
                     return Ok(());
                 }
@@ -253,45 +252,75 @@ impl Reader {
                 }
                 () = pace => {}
             }
-            self.drain(BATCH_MAX);
+            self.drain(BATCH_MAX, u64::MAX);
         }
-        self.drain_all();
+        // What has happened by now is said, however much that is; events go on coming in.
+        let stopped_ns = monotonic_ns();
+        while !self.catch_up(BATCH_MAX, stopped_ns) {
+            let batch = self.batch(lost);
+            lost = Vec::new();
+            if updates.send(Update::Batch(batch)).await.is_err() {
+                return Ok(());
+            }
+        }
         let mut out = output(&mut self.events, &mut self.origins);
         self.interpreter.finish(&mut out);
-        let events = std::mem::take(&mut self.events);
-        let batch = Batch {
-            node: self.node.clone(),
-            events,
-            lost: self.lost(),
-        };
+        lost.extend(self.lost());
+        let batch = self.batch(lost);
         let _ = updates.send(Update::Batch(batch)).await;
         let _ = updates.send(state(&self.node, SourceState::Ended)).await;
         Ok(())
     }
 
-    /// Reads the ring until it is empty or there are this many events.
-    fn drain(&mut self, most: usize) {
+    /// What was decoded and not sent yet, with what was lost.
+    fn batch(&mut self, lost: Vec<Lost>) -> Batch {
+        Batch {
+            node: self.node.clone(),
+            events: std::mem::take(&mut self.events),
+            lost,
+        }
+    }
+
+    /// Reads the ring until nothing can be read, there are this many events, or a record comes that
+    /// is not older than `until_ns`.
+    fn drain(&mut self, most: usize, until_ns: u64) -> Drained {
+        let mut reached = false;
         let mut out = output(&mut self.events, &mut self.origins);
-        self.ring.drain(|bytes| {
-            self.interpreter.bytes(bytes, &mut out);
-            if out.events.len() < most {
-                Continue(())
-            } else {
+        let end = self.ring.drain(|bytes| {
+            let ts_ns = self.interpreter.bytes(bytes, &mut out);
+            reached = ts_ns.is_some_and(|ts_ns| ts_ns >= until_ns);
+            if reached || out.events.len() >= most {
                 Break(())
+            } else {
+                Continue(())
             }
         });
         self.interpreter.expire(monotonic_ns(), &mut out);
+        match end {
+            Break(()) if reached => Drained::All,
+            Break(()) => Drained::Enough,
+            Continue(()) if self.ring.is_empty() => Drained::All,
+            Continue(()) => Drained::Held,
+        }
     }
 
-    /// Reads the ring until it is empty, a few batches at the most: events go on coming in.
-    fn drain_all(&mut self) {
-        const ROUNDS: usize = 64;
-        for round in 1..=ROUNDS {
-            self.drain(round * BATCH_MAX);
-            if self.events.len() < round * BATCH_MAX {
-                break;
+    /// Reads all that was written before `until_ns`, unless there are this many events first: then
+    /// it says no. What is being written is waited for.
+    fn catch_up(&mut self, most: usize, until_ns: u64) -> bool {
+        for _ in 0..HELD_TRIES {
+            match self.drain(most, until_ns) {
+                Drained::All => return true,
+                Drained::Enough => return false,
+                Drained::Held => std::thread::sleep(HELD_PAUSE),
             }
         }
+        tracing::warn!("a record in the ring was not finished: what is behind it is not read yet");
+        true
+    }
+
+    /// Reads all that was written before now.
+    fn drain_all(&mut self) {
+        self.catch_up(usize::MAX, monotonic_ns());
     }
 
     /// Lists what is open and not known: sockets whose opening was missed.
@@ -359,6 +388,16 @@ impl Reader {
             .filter(|lost| lost.n > 0)
             .collect()
     }
+}
+
+/// How reading the ring ended.
+enum Drained {
+    /// All was read that was asked for.
+    All,
+    /// There are enough events for now.
+    Enough,
+    /// A record is being written, and holds up what is behind it.
+    Held,
 }
 
 /// Events that were missed without a counter that says so.

@@ -105,10 +105,18 @@ impl Transcript {
         std::mem::take(&mut self.notes)
     }
 
+    /// The source is not waited for any longer: what it had yet to say is lost, and nobody knows how
+    /// much that is.
+    pub(super) fn cut_short(&mut self) {
+        const WHY: &str = "the last events were not read in time";
+        self.bye.reason = Some(WHY.to_owned());
+        self.notes.push(WHY.to_owned());
+    }
+
     /// Appends the last line.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         if let (Writing::Json(_), true) = (&self.options.writing, self.began) {
-            self.bye.reason.clone_from(&self.failure);
+            self.bye.reason = self.failure.clone().or(self.bye.reason.take());
             wire::bye(&self.bye, out);
         }
     }
