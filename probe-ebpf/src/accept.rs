@@ -9,7 +9,7 @@ use probe_common::{RingOffsets, Tracked, flag, kind, ring_files};
 use crate::kernel::{Copied, Head, Object, Ptr, constant, follow, offset, read};
 use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_waiting};
 use crate::record::{Happened, netns, now_ns};
-use crate::set_state::{CLOSE, Socket, arg};
+use crate::set_state::{CLOSE, Socket, TIME_BITS, arg, forget_stale};
 use crate::task::Current;
 
 const IPPROTO_TCP: u16 = 6;
@@ -217,12 +217,34 @@ fn got(key: u64, certainty: Certainty) -> bool {
         new_state: state,
         flags: 0,
     };
-    if let Some(tracked) = tracked.or_else(|| unknown(socket, &happened, current)) {
-        // SAFETY: the pointer is into the map. A transition on another CPU may write to other
-        // fields.
-        known(socket, unsafe { &mut *tracked }, &happened, current);
+    // SAFETY: the pointers are into the map. A transition on another CPU may write to other fields.
+    let remembered = match tracked.map(|tracked| unsafe { &mut *tracked }) {
+        Some(tracked) if is_of_another(socket, tracked) => {
+            if certainty == Certainty::IfItWaits {
+                return false;
+            }
+            forget_stale(key, tracked);
+            None
+        }
+        tracked => tracked,
+    };
+    let remembered = remembered.or_else(|| {
+        let tracked = unknown(socket, &happened, current)?;
+        // SAFETY: as above.
+        Some(unsafe { &mut *tracked })
+    });
+    if let Some(tracked) = remembered {
+        known(socket, tracked, &happened, current);
     }
     true
+}
+
+/// Whether what is remembered was a socket whose end was missed, and whose address this one has now.
+/// An id is the socket's cookie, in the lower bits.
+#[inline(always)]
+fn is_of_another(sk: impl Object, tracked: &Tracked) -> bool {
+    let has_cookie = tracked.flags & flag::NO_COOKIE == 0;
+    has_cookie && (sk.get::<u64>(offset!(cookie)) ^ tracked.conn) << TIME_BITS != 0
 }
 
 /// It was in the queue at the start, or did not fit, or it is not established yet: a child is queued

@@ -7,8 +7,9 @@
 //! there are two copies of each: softirqs do not nest, and while the first copy is interrupted
 //! the second one is not running. The second acts only on what the first has not seen.
 //!
-//! Kernels have been seen that run no program at all for some milliseconds, and count nothing. A
-//! later transition of the same socket shows it, or a later socket at its address.
+//! Some guests shield a thread of their own: the kernel runs no program on it, also not for a softirq
+//! that comes on top of it, and counts nothing. A later transition of the same socket shows it, or a
+//! later socket at its address.
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
@@ -123,11 +124,14 @@ pub fn tcp_sock(sk: Ptr) -> Option<Typed> {
     unsafe { Typed::new(bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast()) }
 }
 
-/// A socket that connects again keeps its cookie; its connections must not share an id. Cookies
-/// count up from 1, so that the upper bits are free for the time.
+/// How many bits of an id, the upper ones, a cookie leaves free: they count up from 1.
+pub const TIME_BITS: u32 = 16;
+
+/// A socket that connects again keeps its cookie; its connections must not share an id: the time is
+/// in the upper bits.
 #[inline(always)]
 fn again(cookie: u64, now_ns: u64) -> u64 {
-    cookie | (now_ns >> 10) << 48
+    cookie | (now_ns >> 10) << (u64::BITS - TIME_BITS)
 }
 
 /// States between which nothing is said, by one of them.
@@ -137,6 +141,17 @@ fn class(state: u8) -> u8 {
         ESTABLISHED | CLOSE_WAIT => ESTABLISHED,
         FIN_WAIT1 | FIN_WAIT2 | CLOSING | LAST_ACK => FIN_WAIT1,
         other => other,
+    }
+}
+
+/// Whether a socket that leaves this state has not been in the one that is remembered: no state is
+/// entered twice, so that this is a new socket at the address of one whose end was missed.
+#[inline(always)]
+fn is_behind(old: u8, remembered: u8) -> bool {
+    match class(old) {
+        SYN_RECV => remembered != SYN_RECV,
+        ESTABLISHED => class(remembered) == FIN_WAIT1,
+        _ => false,
     }
 }
 
@@ -207,23 +222,24 @@ impl Change {
             }
             return 0;
         }
-        let Some(tracked) = SOCKS.get_ptr_mut(&key) else {
+        // SAFETY: the pointer is into the map; the socket is locked by whoever changes its state, so
+        // that nobody else writes to its entry.
+        let tracked = SOCKS
+            .get_ptr_mut(&key)
+            .map(|tracked| unsafe { &mut *tracked });
+        let tracked = match tracked {
+            Some(tracked) if copy == Copy::Second && tracked.state == new => return 0,
+            Some(tracked) if is_behind(old, tracked.state) => {
+                forget_stale(key, tracked);
+                None
+            }
+            tracked => tracked,
+        };
+        let Some(tracked) = tracked else {
             unknown(sk, key, old, new, copy);
             return 0;
         };
-        // SAFETY: the pointer is into the map; the socket is locked by whoever changes its state, so
-        // that nobody else writes to its entry.
-        let tracked = unsafe { &mut *tracked };
-        if copy == Copy::Second && tracked.state == new {
-            return 0;
-        }
         if class(tracked.state) != class(old) {
-            // A new child at the address of a socket whose end was missed.
-            if old == SYN_RECV {
-                forget_stale(key, tracked);
-                unknown(sk, key, old, new, copy);
-                return 0;
-            }
             missed(tracked, old);
         }
         tracked.state = new;
@@ -295,7 +311,7 @@ fn connecting(sk: impl Socket, key: u64) {
 
 /// Another socket is at this address now: the end of the earlier one was missed.
 #[inline(always)]
-fn forget_stale(key: u64, earlier: &Tracked) {
+pub fn forget_stale(key: u64, earlier: &Tracked) {
     count_all_lost(lost::MISSED, earlier.unsaid(false));
     if earlier.flags & flag::ENDED != 0 {
         count_waiting(-1);
