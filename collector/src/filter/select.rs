@@ -144,6 +144,7 @@ impl Test {
 
 impl Key {
     /// The part of an event that it is about; of what is about either end, this end.
+    #[must_use]
     pub fn part(self) -> Part {
         match self {
             Self::Node | Self::Namespace | Self::Pod | Self::Container => Part::Origin,

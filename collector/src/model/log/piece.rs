@@ -37,8 +37,8 @@ impl Piece {
             },
             // By where they are: it does no harm if one is there twice.
             origins: Shared::of(events, |e| Arc::as_ptr(&e.origin), |e| e.origin.clone()),
-            processes: Shared::of(events, |e| place(&e.process), |e| e.process.clone()),
-            peers: Shared::of(events, |e| place(&e.peer), |e| e.peer.clone()),
+            processes: Shared::of(events, |e| place(e.process.as_ref()), |e| e.process.clone()),
+            peers: Shared::of(events, |e| place(e.peer.as_ref()), |e| e.peer.clone()),
             whats: Shared::of(events, What::of, What::of),
             locals: Shared::of(events, |e| bits(e.local.addr), |e| e.local.addr),
             remotes: Shared::of(events, |e| bits(e.remote.addr), |e| e.remote.addr),
@@ -183,8 +183,8 @@ impl<T: Clone> Shared<T> {
     }
 }
 
-fn place<T>(shared: &Option<Arc<T>>) -> *const T {
-    shared.as_ref().map_or(std::ptr::null(), Arc::as_ptr)
+fn place<T>(shared: Option<&Arc<T>>) -> *const T {
+    shared.map_or(std::ptr::null(), Arc::as_ptr)
 }
 
 /// An address as one number: none is both, for IPv4-mapped ones are IPv4 here.
