@@ -104,9 +104,9 @@ fn json() -> Step {
     Box::new(move |host, records| {
         in_batches(host, records, |events| {
             out.clear();
-            events
-                .iter()
-                .for_each(|event| encoder.event(event, &mut out));
+            for event in &events {
+                encoder.event(event, &mut out);
+            }
             black_box(&out);
         });
     })
@@ -115,7 +115,7 @@ fn json() -> Step {
 fn filter(host: &mut Host, all: &[Vec<Vec<u8>>], filter: Filter) -> Step {
     let mut store = Store::new(Limits::default());
     in_batches(host, &all[0], |events| {
-        store.apply(batch(events), Timestamp(0))
+        store.apply(batch(events), Timestamp(0));
     });
     let mut passing = Vec::new();
     Box::new(move |_, _| {

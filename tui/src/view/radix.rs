@@ -14,7 +14,9 @@ pub(super) fn sort<T: Copy>(rows: &mut Vec<T>, number: impl Fn(&T) -> u128) {
     for shift in (0..128).step_by(8).filter(|s| differing >> s & 0xff != 0) {
         let byte = |row: &T| usize::try_from(number(row) >> shift & 0xff).unwrap_or_default();
         let mut places = [0_usize; 256];
-        rows.iter().for_each(|row| places[byte(row)] += 1);
+        for row in &*rows {
+            places[byte(row)] += 1;
+        }
         let mut before = 0;
         for place in &mut places {
             before += std::mem::replace(place, before);
