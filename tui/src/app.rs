@@ -18,10 +18,13 @@ mod settle;
 mod sorting;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use collector::filter::{Filter, Key as Field};
-use collector::model::{Batch, Event, EventType, Limits, Store, Thresholds, Timestamp, Update};
+use collector::model::{
+    Batch, Event, EventId, EventType, Limits, Log, Store, Thresholds, Timestamp, Update,
+};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use tui_input::InputRequest;
@@ -117,6 +120,19 @@ pub(crate) struct Sieve {
 impl Sieve {
     fn passes(&self, event: &Event) -> bool {
         event.kind.is_none_or(|kind| self.shows(kind)) && self.filter.matches(event)
+    }
+
+    /// Appends the events of a range that pass, whatever they are a part of.
+    fn select(&self, log: &Log, ids: Range<EventId>, out: &mut Vec<EventId>) {
+        let hidden = EventType::ALL.into_iter().filter(|kind| !self.shows(*kind));
+        let hidden: Vec<&str> = hidden.map(EventType::letter).collect();
+        if hidden.is_empty() {
+            return self.filter.select(log, ids, out);
+        }
+        // A listed socket has no type: it is not one of the hidden ones.
+        let shown = Filter::parse(&format!("!type:{}", hidden.join(",")));
+        let filter = self.filter.clone().and(shown.unwrap_or_default());
+        filter.select(log, ids, out);
     }
 
     fn is_open(&self) -> bool {

@@ -7,7 +7,7 @@ mod sort;
 use std::borrow::Cow;
 
 use collector::export::{self, UnknownColumn};
-use collector::model::{ConnState, Connection, Event, Timestamp};
+use collector::model::{ConnState, Connection, Event, Part, Timestamp};
 use jiff::tz::TimeZone;
 
 pub(crate) use collector::export::Align;
@@ -50,7 +50,7 @@ pub(crate) struct Column {
     max: u16,
     /// What says the text; the screen's own columns have none.
     text: Option<&'static export::Column>,
-    sort: Option<(First, Say)>,
+    sort: Option<(First, Part, Say)>,
     /// Of the views that are lists of sums.
     list: Option<&'static ListColumn>,
 }

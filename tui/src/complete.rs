@@ -98,7 +98,7 @@ pub(crate) fn values_of(field: &Field, typed: &str, log: &Log) -> Vec<String> {
     }
     let mut found: FxHashMap<String, usize> = FxHashMap::default();
     for event in newest(log) {
-        field.texts(event, |text| {
+        field.texts(&event, |text| {
             if text.starts_with(typed) {
                 match found.get_mut(text) {
                     Some(n) => *n += 1,
@@ -113,7 +113,7 @@ pub(crate) fn values_of(field: &Field, typed: &str, log: &Log) -> Vec<String> {
     written.take(MOST).collect()
 }
 
-fn newest(log: &Log) -> impl Iterator<Item = &Event> {
+fn newest(log: &Log) -> impl Iterator<Item = Event> {
     let first: EventId = log.end().minus(log.len().min(LOOKED_AT));
     (0..LOOKED_AT).map_while(move |n| log.get(first.plus(n)))
 }

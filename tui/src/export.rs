@@ -62,8 +62,8 @@ impl Events {
         chosen(&self.shown, &self.marked)
     }
 
-    fn get(&self, id: EventId) -> Option<&Event> {
-        self.held.get(&id).or_else(|| self.log.get(id))
+    fn get(&self, id: EventId) -> Option<Event> {
+        self.held.get(&id).cloned().or_else(|| self.log.get(id))
     }
 }
 
@@ -177,7 +177,7 @@ impl Export {
             Rows::Events(events) => {
                 for id in events.chosen() {
                     match events.get(id) {
-                        Some(event) => row(Row::Event(event), out)?,
+                        Some(event) => row(Row::Event(&event), out)?,
                         None => missed += 1,
                     }
                 }

@@ -1,5 +1,7 @@
 //! What holds still while the view is paused.
 
+use std::collections::hash_map::Entry;
+
 use collector::model::{ConnKey, Connection, Event, EventId, Timestamp};
 use rustc_hash::FxHashMap;
 
@@ -39,8 +41,10 @@ impl Frozen {
             self.events.retain(|id, _| shown.contains(id));
         }
         for id in app.visible_events() {
-            if let Some(event) = app.store().log().get(id) {
-                self.events.entry(id).or_insert_with(|| event.clone());
+            if let Entry::Vacant(free) = self.events.entry(id)
+                && let Some(event) = app.store().log().get(id)
+            {
+                free.insert(event);
             }
         }
         if self.connections.len() > HELD {

@@ -4,6 +4,7 @@ mod connections;
 mod index;
 mod list;
 mod marks;
+mod radix;
 mod rank;
 mod sorted;
 mod window;

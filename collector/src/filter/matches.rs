@@ -27,14 +27,28 @@ impl Filter {
 
 impl Term {
     fn matches(&self, event: &Event) -> bool {
-        let holds = match &self.test {
-            Test::Is(field, values) => values.iter().any(|value| value.is(field.key, event)),
-            Test::Compare(field, order, bounds) => bounds
+        self.test.holds(self.test.keys(), event) != self.negated
+    }
+}
+
+impl Test {
+    /// What it asks about: any of these.
+    pub(super) fn keys(&self) -> &[Key] {
+        match self {
+            Self::Is(field, _) | Self::Compare(field, ..) => std::slice::from_ref(&field.key),
+            Self::Any(_) => &TEXT_COLUMNS,
+        }
+    }
+
+    /// Whether it holds because of one of these keys.
+    pub(super) fn holds(&self, keys: &[Key], event: &Event) -> bool {
+        keys.iter().any(|key| match self {
+            Self::Is(_, values) => values.iter().any(|value| value.is(*key, event)),
+            Self::Compare(_, order, bounds) => bounds
                 .iter()
-                .any(|bound| any_number(field.key, event, |number| order.holds(number, *bound))),
-            Test::Any(words) => words.iter().any(|word| word.is_in(event)),
-        };
-        holds != self.negated
+                .any(|bound| any_number(*key, event, |number| order.holds(number, *bound))),
+            Self::Any(words) => words.iter().any(|word| word.is_in(*key, event)),
+        })
     }
 }
 
@@ -51,14 +65,15 @@ impl Value {
 }
 
 impl Word {
-    fn is_in(&self, event: &Event) -> bool {
+    fn is_in(&self, key: Key, event: &Event) -> bool {
         match self {
-            Self::Net(net) => any_addr(Key::Addr, event, |addr| net.contains(&addr)),
-            Self::Text(glob) => TEXT_COLUMNS
-                .iter()
+            Self::Net(net) => any_addr(key, event, |addr| net.contains(&addr)),
+            Self::Text(glob) => {
+                let addr = matches!(key, Key::Addr | Key::Saddr | Key::Daddr);
                 // To write out an address is dear, and most words cannot be in one.
-                .filter(|key| **key != Key::Addr || could_be_in_an_address(glob))
-                .any(|key| any_text(*key, event, |text| glob.is_in(text, Case::Ignored))),
+                (!addr || could_be_in_an_address(glob))
+                    && any_text(key, event, |text| glob.is_in(text, Case::Ignored))
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ mod glob;
 mod matches;
 mod parse;
 mod print;
+mod select;
 mod subject;
 mod sums;
 mod syntax;

@@ -7,7 +7,7 @@ mod event;
 pub mod findings;
 mod gaps;
 mod journal;
-mod log;
+pub(crate) mod log;
 mod pairs;
 mod processes;
 mod rollup;
@@ -27,7 +27,7 @@ pub use event::{
 };
 pub use gaps::{Gap, Gaps};
 pub use journal::Cursor;
-pub use log::{EventId, Log};
+pub use log::{EventId, Log, Number, Part};
 pub use pairs::{Direction, Pair, PairId, PairKey, Pairs, Troubled};
 pub(crate) use processes::Processes;
 pub use rollup::{Counts, Kind, KindTally, Kinds, Rates};

@@ -180,7 +180,7 @@ impl Pairs {
         thresholds: &Thresholds,
         now: Timestamp,
     ) {
-        if !self.all.contains_key(&key) && self.all.len() >= self.limit {
+        if self.all.len() >= self.limit && !self.all.contains_key(&key) {
             self.forget();
         }
         let next = &mut self.next;
@@ -218,10 +218,8 @@ impl Pairs {
                 }
             }
         }
-        for trouble in Trouble::ALL {
-            if trouble.is_shown_by(event, thresholds) {
-                pair.add(trouble, id, event.ts, now);
-            }
+        for trouble in Trouble::shown_by(event, thresholds) {
+            pair.add(trouble, id, event.ts, now);
         }
     }
 

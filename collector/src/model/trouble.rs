@@ -123,27 +123,43 @@ impl Trouble {
         self <= Self::Killed
     }
 
+    /// All that an event shows.
+    pub fn shown_by(event: &Event, thresholds: &Thresholds) -> impl Iterator<Item = Self> {
+        const OTHERS: [Trouble; 5] = [
+            Trouble::NeverAccepted,
+            Trouble::SlowAccept,
+            Trouble::CloseWait,
+            Trouble::Short,
+            Trouble::Storm,
+        ];
+        let others = OTHERS.into_iter();
+        let others = others.filter(|trouble| trouble.is_shown_by(event, thresholds));
+        Self::of_reason(event).into_iter().chain(others)
+    }
+
+    /// What the reason of an event is, if it is a failure.
+    fn of_reason(event: &Event) -> Option<Self> {
+        match (event.phase?, event.reason?) {
+            (Phase::Open, _) if event.kind != Some(EventType::Connect) => None,
+            (Phase::Open, Reason::Refused) => Some(Self::Refused),
+            (Phase::Open, Reason::Timeout) => Some(Self::ConnectTimeout),
+            (Phase::Open, Reason::Unreachable) => Some(Self::ConnectUnreachable),
+            (Phase::Open, Reason::Aborted) => Some(Self::ConnectAborted),
+            (Phase::End, Reason::ResetByPeer) => Some(Self::ResetByPeer),
+            (Phase::End, Reason::ResetSent) => Some(Self::ResetSent),
+            (Phase::End, Reason::Keepalive) => Some(Self::Keepalive),
+            (Phase::End, Reason::Timeout) => Some(Self::Timeout),
+            (Phase::End, Reason::Unreachable) => Some(Self::Unreachable),
+            (Phase::End, Reason::Aborted) => Some(Self::Aborted),
+            (Phase::End, Reason::Killed) => Some(Self::Killed),
+            (Phase::Open | Phase::End, _) => None,
+        }
+    }
+
     /// An event shows it.
     #[must_use]
     pub fn is_shown_by(self, event: &Event, thresholds: &Thresholds) -> bool {
-        let failed = |reason| {
-            event.reason == Some(reason)
-                && event.phase == Some(Phase::Open)
-                && event.kind == Some(EventType::Connect)
-        };
-        let ended = |reason| event.reason == Some(reason) && event.phase == Some(Phase::End);
         match self {
-            Self::Refused => failed(Reason::Refused),
-            Self::ConnectTimeout => failed(Reason::Timeout),
-            Self::ConnectUnreachable => failed(Reason::Unreachable),
-            Self::ConnectAborted => failed(Reason::Aborted),
-            Self::ResetByPeer => ended(Reason::ResetByPeer),
-            Self::ResetSent => ended(Reason::ResetSent),
-            Self::Keepalive => ended(Reason::Keepalive),
-            Self::Timeout => ended(Reason::Timeout),
-            Self::Unreachable => ended(Reason::Unreachable),
-            Self::Aborted => ended(Reason::Aborted),
-            Self::Killed => ended(Reason::Killed),
             Self::NeverAccepted => {
                 event.phase == Some(Phase::Open) && event.kind == Some(EventType::Unknown)
             }
@@ -161,6 +177,7 @@ impl Trouble {
                 let retrans = event.figures.retrans.map(|n| n.get());
                 retrans.is_some_and(|n| n >= thresholds.retransmissions)
             }
+            _ => Self::of_reason(event) == Some(self),
         }
     }
 }

@@ -29,8 +29,8 @@ impl App {
         let copied = match (self.tab.is_list(), what) {
             (true, What::Cell) => self.cell_of_sum(),
             (true, What::Record) => self.selected_sum().map(|sum| self.record_of_sum(sum)),
-            (false, What::Cell) => self.selected_row().and_then(|row| self.cell(row)),
-            (false, What::Record) => self.selected_row().map(record),
+            (false, What::Cell) => self.of_selected_row(|row| self.cell(row)),
+            (false, What::Record) => self.of_selected_row(|row| Some(record(row))),
         };
         self.message = Some(match copied {
             None => Message::note("no row is selected: move first"),
@@ -49,17 +49,17 @@ impl App {
         });
     }
 
-    /// The selected row of the view.
-    fn selected_row(&self) -> Option<Row<'_>> {
+    /// What is to be said of the selected row of the view.
+    fn of_selected_row(&self, say: impl FnOnce(Row) -> Option<String>) -> Option<String> {
         let at = self.visible().selected?;
         match self.tab {
-            Tab::Events => Some(Row {
-                event: self.event(self.events.index.key(at)?)?,
+            Tab::Events => say(Row {
+                event: &self.event(self.events.index.key(at)?)?,
                 connection: None,
             }),
             Tab::Connections => {
                 let connection = self.connection(self.connections.index.key(at)?)?;
-                Some(Row {
+                say(Row {
                     event: &connection.row,
                     connection: Some(connection),
                 })

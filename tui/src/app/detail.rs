@@ -61,7 +61,7 @@ impl Detail {
 impl App {
     /// Opens the detail of the selected row, which is an event or a connection.
     pub(super) fn open_detail(&mut self, key: Option<ConnKey>, from: Option<EventId>) {
-        let from = from.and_then(|id| Some((id, self.event(id)?.clone())));
+        let from = from.and_then(|id| Some((id, self.event(id)?)));
         let of_event = |(_, event): &(EventId, Event)| self.store.connection_of(event);
         let key = key.or_else(|| from.as_ref().and_then(of_event));
         let mut detail = Detail::new(key, from);
@@ -99,7 +99,7 @@ impl App {
             let ids = [Some(known.first), known.opening, Some(known.last)];
             for id in ids.into_iter().flatten() {
                 if detail.events.iter().all(|(known, _)| *known != id) {
-                    detail.events.push((id, self.store.log().get(id).cloned()));
+                    detail.events.push((id, self.store.log().get(id)));
                 }
             }
             let until = known.ended.unwrap_or(self.now);

@@ -196,7 +196,7 @@ fn may_pass(item: Item<'_>, sieve: &Sieve, store: &Store) -> bool {
             let mut kept = problem.rows.iter().filter_map(|id| store.log().get(*id));
             let mut kept = kept.by_ref().peekable();
             if kept.peek().is_some() {
-                return kept.any(|event| sieve.passes(event));
+                return kept.any(|event| sieve.passes(&event));
             }
             filter.may_pass(&known_of(store.workloads().get(problem.pair.who)))
         }

@@ -200,9 +200,9 @@ impl App {
     }
 
     /// An event as it is to be shown; `None` if it is no longer kept.
-    pub(crate) fn event(&self, id: EventId) -> Option<&Event> {
+    pub(crate) fn event(&self, id: EventId) -> Option<Event> {
         let held = self.frozen.as_ref().and_then(|frozen| frozen.event(id));
-        held.or_else(|| self.store.log().get(id))
+        held.cloned().or_else(|| self.store.log().get(id))
     }
 
     /// A connection as it is to be shown; `None` if it is no longer known.

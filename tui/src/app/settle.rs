@@ -1,14 +1,17 @@
 //! Bringing what is shown up to date with the model.
 
-use collector::model::{Connection, Event, EventId};
+use std::ops::Range;
+
+use collector::model::{Connection, EventId, Part};
 
 use super::{App, By, Pane, Scope, Sieve};
 use crate::action::Tab;
 use crate::columns::{Row, newest};
 use crate::view::{Judge, Value};
 
-/// Events that are looked at in one go when the filter has changed: some milliseconds' worth.
-const PIECE: usize = 4_096;
+/// Rows that are looked at in one go when the filter or the order has changed: some milliseconds'
+/// worth, if each event has to be looked at by itself.
+const PIECE: usize = 16_384;
 
 impl App {
     /// Brings the lists up to date with the model, unless they are frozen.
@@ -35,17 +38,27 @@ impl App {
             events.index.follow(store.log().range());
         }
         let by = self.sorts[Tab::Events as usize];
-        let value = |event| {
-            let connection = None;
-            by.map_or(Value::Unknown, |by| {
-                by.column.value(Row { event, connection })
-            })
+        let part = by.map_or(Part::What, |by| by.column.part());
+        let select = |ids: Range<EventId>, out: &mut Vec<EventId>| {
+            let start = out.len();
+            sieve.select(store.log(), ids, out);
+            if let Some(scope) = &sieve.scope {
+                let mut selected = out.split_off(start);
+                selected.retain(|id| {
+                    let event = store.log().get(*id);
+                    event.is_some_and(|event| scope.has_event(*id, &event, store))
+                });
+                out.append(&mut selected);
+            }
         };
-        let passes = |id: EventId, event: &Event| {
-            let within = |scope: &Scope| scope.has_event(id, event, store);
-            sieve.passes(event) && sieve.scope.as_ref().is_none_or(within)
-        };
-        events.index.catch_up(store.log(), PIECE, passes, value);
+        events
+            .index
+            .catch_up(store.log(), PIECE, select, part, |event| {
+                let connection = None;
+                by.map_or(Value::Unknown, |by| {
+                    by.column.value(Row { event, connection })
+                })
+            });
         let moved = events.index.arrange(self.now, self.moved);
         if moved || !events.index.is_sorted() {
             events.window.settle(&events.index);

@@ -140,7 +140,7 @@ impl Column {
 
     pub(super) fn first(&self) -> Option<First> {
         let of_list = self.list.map(|list| list.first);
-        of_list.or(self.sort.map(|(first, _)| first))
+        of_list.or(self.sort.map(|(first, ..)| first))
     }
 }
 

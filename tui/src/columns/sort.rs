@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::num::NonZero;
 
 use collector::export;
-use collector::model::{ConnState, Connection, Process, Reason};
+use collector::filter::Key;
+use collector::model::{ConnState, Connection, Part, Process, Reason};
 
 use super::{Column, Row};
 use crate::view::Value;
@@ -23,57 +24,62 @@ pub(super) enum First {
 
 use First::{Greatest, Least};
 
-/// Each column that an event or a connection can have.
+/// Each column that an event or a connection can have; of an event, it is about what the key is.
 #[rustfmt::skip] // A table.
-const SORTS: [(&str, First, Say); 35] = [
-    ("STATE", Least, |r| state(r)),
-    ("AGE", Greatest, |r| age(r)),
-    ("SEQ", Least, |r| number(r.event.seq.map(|n| n.get()))),
+const SORTS: [(&str, First, Key, Say); 35] = [
+    ("STATE", Least, Key::State, |r| state(r)),
+    ("AGE", Greatest, Key::State, |r| age(r)),
+    ("SEQ", Least, Key::Seq, |r| number(r.event.seq.map(|n| n.get()))),
     // As they came: the events view does not sort for this one.
-    ("TIME", Least, |r| number(u64::try_from(r.event.ts.0).ok())),
-    ("NODE", Least, |r| Value::text(Some(&r.event.origin.node))),
-    ("NAMESPACE", Least, |r| Value::text(r.event.origin.namespace.as_deref())),
-    ("POD", Least, |r| Value::text(r.event.origin.pod.as_deref())),
-    ("CONTAINER", Least, |r| Value::text(r.event.origin.container.as_deref())),
-    ("T", Least, |r| number(r.event.kind.map(|kind| kind as u64))),
-    ("PID", Least, |r| process(r, |p| Some(p.pid))),
-    ("TID", Least, |r| process(r, |p| p.tid.map(|n| n.get()))),
-    ("COMM", Least, |r| comm(r)),
-    ("UID", Least, |r| process(r, |p| p.uid.map(|n| n.get()))),
-    ("GID", Least, |r| process(r, |p| p.gid.map(|n| n.get()))),
-    ("IP", Least, |r| number(Some(r.event.ip_version()))),
-    ("FAMILY", Least, |r| number(Some(r.event.family.number()))),
-    ("SADDR", Least, |r| address(r.event.local.addr)),
-    ("DADDR", Least, |r| address(r.event.remote.addr)),
-    ("SPORT", Least, |r| number(Some(r.event.local.port))),
-    ("DPORT", Least, |r| number(Some(r.event.remote.port))),
-    ("CONN", Least, |r| number(Some(r.event.conn.0))),
-    ("PHASE", Least, |r| number(r.event.phase.map(|phase| phase as u64))),
-    ("REASON", Least, |r| Value::text(r.event.reason.map(Reason::word))),
-    ("ERRNO", Least, |r| number(r.event.errno.map(NonZero::get))),
-    ("LAT", Greatest, |r| number(r.event.figures.lat_us.map(|n| n.get()))),
-    ("DUR", Greatest, |r| number(r.event.figures.dur_us.map(|n| n.get()))),
-    ("TX", Greatest, |r| number(r.event.figures.tx_bytes.map(|n| n.get()))),
-    ("RX", Greatest, |r| number(r.event.figures.rx_bytes.map(|n| n.get()))),
-    ("RTT", Greatest, |r| number(r.event.figures.rtt_us.map(|n| n.get()))),
-    ("RETR", Greatest, |r| number(r.event.figures.retrans.map(|n| n.get()))),
-    ("BEFORE", Least, |r| number(Some(r.event.before))),
-    ("NETNS", Least, |r| number(r.event.netns.map(|n| n.get()))),
-    ("MNTNS", Least, |r| number(r.event.mntns.map(|n| n.get()))),
-    ("CGROUP", Least, |r| number(r.event.cgroup.map(|n| n.get()))),
-    ("PEER", Least, |r| peer(r)),
+    ("TIME", Least, Key::Ts, |r| number(u64::try_from(r.event.ts.0).ok())),
+    ("NODE", Least, Key::Node, |r| Value::text(Some(&r.event.origin.node))),
+    ("NAMESPACE", Least, Key::Namespace, |r| Value::text(r.event.origin.namespace.as_deref())),
+    ("POD", Least, Key::Pod, |r| Value::text(r.event.origin.pod.as_deref())),
+    ("CONTAINER", Least, Key::Container, |r| Value::text(r.event.origin.container.as_deref())),
+    ("T", Least, Key::Type, |r| number(r.event.kind.map(|kind| kind as u64))),
+    ("PID", Least, Key::Pid, |r| process(r, |p| Some(p.pid))),
+    ("TID", Least, Key::Tid, |r| process(r, |p| p.tid.map(|n| n.get()))),
+    ("COMM", Least, Key::Comm, |r| comm(r)),
+    ("UID", Least, Key::Uid, |r| process(r, |p| p.uid.map(|n| n.get()))),
+    ("GID", Least, Key::Gid, |r| process(r, |p| p.gid.map(|n| n.get()))),
+    ("IP", Least, Key::Ip, |r| number(Some(r.event.ip_version()))),
+    ("FAMILY", Least, Key::Family, |r| number(Some(r.event.family.number()))),
+    ("SADDR", Least, Key::Saddr, |r| address(r.event.local.addr)),
+    ("DADDR", Least, Key::Daddr, |r| address(r.event.remote.addr)),
+    ("SPORT", Least, Key::Sport, |r| number(Some(r.event.local.port))),
+    ("DPORT", Least, Key::Dport, |r| number(Some(r.event.remote.port))),
+    ("CONN", Least, Key::Conn, |r| number(Some(r.event.conn.0))),
+    ("PHASE", Least, Key::Phase, |r| number(r.event.phase.map(|phase| phase as u64))),
+    ("REASON", Least, Key::Reason, |r| Value::text(r.event.reason.map(Reason::word))),
+    ("ERRNO", Least, Key::Errno, |r| number(r.event.errno.map(NonZero::get))),
+    ("LAT", Greatest, Key::LatUs, |r| number(r.event.figures.lat_us.map(|n| n.get()))),
+    ("DUR", Greatest, Key::DurUs, |r| number(r.event.figures.dur_us.map(|n| n.get()))),
+    ("TX", Greatest, Key::TxBytes, |r| number(r.event.figures.tx_bytes.map(|n| n.get()))),
+    ("RX", Greatest, Key::RxBytes, |r| number(r.event.figures.rx_bytes.map(|n| n.get()))),
+    ("RTT", Greatest, Key::RttUs, |r| number(r.event.figures.rtt_us.map(|n| n.get()))),
+    ("RETR", Greatest, Key::Retrans, |r| number(r.event.figures.retrans.map(|n| n.get()))),
+    ("BEFORE", Least, Key::Before, |r| number(Some(r.event.before))),
+    ("NETNS", Least, Key::Netns, |r| number(r.event.netns.map(|n| n.get()))),
+    ("MNTNS", Least, Key::Mntns, |r| number(r.event.mntns.map(|n| n.get()))),
+    ("CGROUP", Least, Key::Cgroup, |r| number(r.event.cgroup.map(|n| n.get()))),
+    ("PEER", Least, Key::Peer, |r| peer(r)),
 ];
 
 /// How rows are sorted by the column of that name.
-pub(super) fn sort(name: &str) -> Option<(First, Say)> {
+pub(super) fn sort(name: &str) -> Option<(First, Part, Say)> {
     let found = SORTS.iter().find(|(known, ..)| *known == name);
-    found.map(|(_, first, say)| (*first, *say))
+    found.map(|(_, first, key, say)| (*first, key.part(), *say))
 }
 
 impl Column {
     /// What a row is sorted by.
     pub(crate) fn value<'a>(&self, row: Row<'a>) -> Value<'a> {
-        self.sort.map_or(Value::Unknown, |(_, say)| say(row))
+        self.sort.map_or(Value::Unknown, |(.., say)| say(row))
+    }
+
+    /// The part of an event that says what it is sorted by.
+    pub(crate) fn part(&self) -> Part {
+        self.sort.map_or(Part::What, |(_, part, _)| part)
     }
 
     /// It is sorted from the greatest to the least at first.

@@ -22,7 +22,7 @@ pub(super) fn draw(buffer: &mut Buffer, titles: Rect, rows: Rect, app: &App) {
     for (line, id) in table::lines(rows).zip(app.visible_events()) {
         if let Some(event) = app.event(id) {
             let row = Row {
-                event,
+                event: &event,
                 connection: None,
             };
             table::row(buffer, line, &columns, row, app);

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use collector::model::{Event, EventId, Log, Timestamp};
+use collector::model::{Event, EventId, Log, Part, Timestamp};
 
 use super::rank::Value;
 use super::sorted::Sorted;
@@ -154,28 +154,25 @@ impl EventIndex {
     }
 
     /// Looks at up to `budget` events, and takes the values to sort by from as many.
-    pub(crate) fn catch_up<'a>(
+    ///
+    /// `select` appends those of a range that pass; `value` is what a part of an event says.
+    pub(crate) fn catch_up(
         &mut self,
-        log: &'a Log,
+        log: &Log,
         budget: usize,
-        passes: impl Fn(EventId, &Event) -> bool,
-        value: impl Fn(&'a Event) -> Value<'a>,
+        select: impl Fn(Range<EventId>, &mut Vec<EventId>),
+        part: Part,
+        value: impl Fn(&Event) -> Value<'_>,
     ) {
         if let Passed::Some(ids) = &mut self.passed {
-            let passes = |id: EventId| log.get(id).is_some_and(|event| passes(id, event));
             let (forth, back) = outwards(&self.seen, &self.wanted, budget);
-            for _ in 0..forth {
-                if passes(self.seen.end) {
-                    ids.push_back(self.seen.end);
-                }
-                self.seen.end = self.seen.end.plus(1);
-            }
-            for _ in 0..back {
-                self.seen.start = self.seen.start.minus(1);
-                if passes(self.seen.start) {
-                    ids.push_front(self.seen.start);
-                }
-            }
+            let seen = self.seen.start.minus(back)..self.seen.end.plus(forth);
+            let mut passing = Vec::new();
+            select(self.seen.end..seen.end, &mut passing);
+            ids.extend(passing.drain(..));
+            select(seen.start..self.seen.start, &mut passing);
+            passing.into_iter().rev().for_each(|id| ids.push_front(id));
+            self.seen = seen;
         }
         let Order::By { sorted, taken, .. } = &mut self.order else {
             return;
@@ -183,15 +180,19 @@ impl EventIndex {
         let (forth, back) = outwards(taken, &self.seen, budget);
         let grown = taken.start.minus(back)..taken.end.plus(forth);
         for new in [grown.start..taken.start, taken.end..grown.end] {
-            let valued = |id: EventId| log.get(id).map(|event| (id, value(event)));
-            match &self.passed {
-                Passed::All => sorted.add((new.start.0..new.end.0).map(EventId).filter_map(valued)),
-                Passed::Some(ids) => {
-                    let at = |id: EventId| ids.partition_point(|known| *known < id);
-                    let ids = ids.range(at(new.start)..at(new.end));
-                    sorted.add(ids.copied().filter_map(valued));
+            sorted.add_ranked(|ranking, rows| {
+                let mut add = |ids: &mut dyn Iterator<Item = EventId>| {
+                    let rank = |event: &Event| ranking.rank(&value(event));
+                    log.each(ids, part, rank, |id, rank| rows.push(id, rank));
+                };
+                match &self.passed {
+                    Passed::All => add(&mut (new.start.0..new.end.0).map(EventId)),
+                    Passed::Some(ids) => {
+                        let at = |id: EventId| ids.partition_point(|known| *known < id);
+                        add(&mut ids.range(at(new.start)..at(new.end)).copied());
+                    }
                 }
-            }
+            });
         }
         *taken = grown;
     }

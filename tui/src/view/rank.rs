@@ -64,11 +64,11 @@ impl Ranking {
                 let half = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
                 Rank(half(n >> 64), half(low))
             }
-            Value::Text(text) => Rank(0, u64::from(self.number(text))),
+            Value::Text(text) => Rank(0, u64::from(self.numbered(text))),
         }
     }
 
-    fn number(&mut self, text: &str) -> u32 {
+    fn numbered(&mut self, text: &str) -> u32 {
         if let Some(number) = self.numbers.get(text) {
             return *number;
         }
@@ -100,19 +100,20 @@ impl Ranking {
     pub(crate) fn compare(&self, a: Rank, b: Rank, inverted: bool) -> Ordering {
         let unknown = a.is_unknown().cmp(&b.is_unknown());
         unknown.then_with(|| {
-            let order = self.key(a).cmp(&self.key(b));
+            let order = self.number(a).cmp(&self.number(b));
             if inverted { order.reverse() } else { order }
         })
     }
 
-    fn key(&self, rank: Rank) -> (u64, u64) {
+    /// What known ranks compare by.
+    pub(crate) fn number(&self, rank: Rank) -> u128 {
         // Of texts or of numbers, never of both: a list is sorted by one column.
         let place = usize::try_from(rank.1)
             .ok()
             .and_then(|n| self.places.get(n));
         match place {
-            Some(place) => (0, u64::from(*place)),
-            None => (rank.0, rank.1),
+            Some(place) => u128::from(*place),
+            None => u128::from(rank.0) << 64 | u128::from(rank.1),
         }
     }
 }

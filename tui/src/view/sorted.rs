@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use collector::model::Timestamp;
 
+use super::radix;
 use super::rank::{Rank, Ranking, Value};
 
 /// The order is made anew at most this often, and not while somebody moves about in it.
@@ -24,6 +25,15 @@ pub(crate) fn may_move(made: Option<Timestamp>, now: Timestamp, moved: Timestamp
 struct Ranked<K> {
     rank: Rank,
     key: K,
+}
+
+/// Rows with their ranks, in no order yet.
+pub(crate) struct Run<K>(Vec<Ranked<K>>);
+
+impl<K> Run<K> {
+    pub(crate) fn push(&mut self, key: K, rank: Rank) {
+        self.0.push(Ranked { rank, key });
+    }
 }
 
 /// The names of rows, in the order of their ranks; where those are the same, in that of the names.
@@ -71,18 +81,22 @@ impl<K: Copy + Ord> Sorted<K> {
 
     /// Takes in rows, to be seen after the next [`Sorted::merge`].
     pub(crate) fn add<'a>(&mut self, rows: impl Iterator<Item = (K, Value<'a>)>) {
-        let ranking = &mut self.ranking;
-        let ranked = rows.map(|(key, value)| Ranked {
-            rank: ranking.rank(&value),
-            key,
+        self.add_ranked(|ranking, run| {
+            rows.for_each(|(key, value)| run.push(key, ranking.rank(&value)));
         });
-        let mut run: Vec<Ranked<K>> = ranked.collect();
+    }
+
+    /// The same, of rows that are ranked by the caller.
+    pub(crate) fn add_ranked(&mut self, rank: impl FnOnce(&mut Ranking, &mut Run<K>)) {
+        let mut run = Run(Vec::new());
+        rank(&mut self.ranking, &mut run);
+        let Run(mut run) = run;
         if run.is_empty() {
             return;
         }
         self.ranking.settle();
         let order = Order::new(&self.ranking, self.inverted);
-        run.sort_unstable_by(|a, b| order.compare(a, b));
+        order.sort(&mut run);
         while let Some(mut longer) = self.runs.pop_if(|last| last.len() < 2 * run.len()) {
             order.merge(&mut longer, &run);
             run = longer;
@@ -171,6 +185,21 @@ impl<'a> Order<'a> {
                 order
             }
         })
+    }
+
+    fn sort<K: Copy + Ord>(&self, rows: &mut Vec<Ranked<K>>) {
+        if !rows.is_sorted_by_key(|r| r.key) {
+            rows.sort_unstable_by_key(|r| r.key);
+        }
+        if self.inverted {
+            rows.reverse();
+        }
+        let unknown: Vec<Ranked<K>> = rows.extract_if(.., |r| r.rank.is_unknown()).collect();
+        radix::sort(rows, |r| {
+            let number = self.ranking.number(r.rank);
+            if self.inverted { !number } else { number }
+        });
+        rows.extend(unknown);
     }
 
     /// Merges one sorted list into another one, in place: from its end, so that nothing is moved

@@ -109,7 +109,11 @@ impl Desk {
     fn is_shown(&self, name: Name) -> bool {
         let app = &self.app;
         match name {
-            Name::Event(id) => app.store.log().get(id).is_some_and(|e| app.sieve.passes(e)),
+            Name::Event(id) => app
+                .store
+                .log()
+                .get(id)
+                .is_some_and(|e| app.sieve.passes(&e)),
             Name::Connection(key) => {
                 let known = app.store.connections().get(key);
                 known.is_some_and(|c| app.sieve.passes(&c.row))

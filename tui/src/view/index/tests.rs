@@ -1,5 +1,6 @@
 //! Which events pass, in which order, and what is selected among them.
 
+use collector::model::Number;
 use proptest::prelude::*;
 
 use super::*;
@@ -9,14 +10,23 @@ use crate::view::window::{Home, Motion, Window};
 const HEIGHT: usize = 5;
 const KEPT: usize = 40;
 
+const PORT: Part = Part::Number(Number::Sport);
+
 /// A filter by the local port, which tests set to whatever they like.
-fn passes(modulus: u16) -> impl Fn(EventId, &Event) -> bool {
-    move |_, event| event.local.port.is_multiple_of(modulus)
+fn passes(event: &Event, modulus: u16) -> bool {
+    event.local.port.is_multiple_of(modulus)
+}
+
+fn select(log: &Log, modulus: u16) -> impl Fn(Range<EventId>, &mut Vec<EventId>) {
+    move |ids, out| {
+        let ids = (ids.start.0..ids.end.0).map(EventId);
+        out.extend(ids.filter(|id| log.get(*id).is_some_and(|e| passes(&e, modulus))));
+    }
 }
 
 fn finish(index: &mut EventIndex, log: &Log, modulus: u16) {
     while index.is_behind() {
-        index.catch_up(log, 3, passes(modulus), port);
+        index.catch_up(log, 3, select(log, modulus), PORT, port);
     }
 }
 
@@ -43,11 +53,11 @@ fn only_new_events_are_looked_at() {
     log.push(sample::connect(8));
     index.follow(log.range());
     let looked = std::cell::Cell::new(0);
-    let passes = |_: EventId, _: &Event| {
-        looked.set(looked.get() + 1);
-        true
+    let all = |ids: Range<EventId>, out: &mut Vec<EventId>| {
+        looked.set(looked.get() + ids.end.since(ids.start));
+        out.extend((ids.start.0..ids.end.0).map(EventId));
     };
-    index.catch_up(&log, 100, passes, port);
+    index.catch_up(&log, 100, all, PORT, port);
     assert_eq!(looked.get(), 1);
     assert_eq!(keys(&index), [0, 2, 4, 6]);
 }
@@ -61,7 +71,7 @@ fn a_change_of_filter_begins_at_what_is_on_the_screen() {
     let mut index = EventIndex::new(true);
     index.follow(log.range());
     index.restart(false, EventId(500));
-    index.catch_up(&log, 20, passes(2), port);
+    index.catch_up(&log, 20, select(&log, 2), PORT, port);
     assert_eq!(keys(&index), (490..510).step_by(2).collect::<Vec<_>>());
     assert!(index.is_behind());
     finish(&mut index, &log, 2);
@@ -133,9 +143,11 @@ impl Desk {
     }
 
     fn look(&mut self, budget: usize) {
-        let value = |event: &Event| Value::number(Some(key(event)));
-        let passes = passes(self.modulus);
-        self.index.catch_up(&self.log, budget, passes, value);
+        let select = select(&self.log, self.modulus);
+        self.index
+            .catch_up(&self.log, budget, select, PORT, |event| {
+                Value::number(Some(key(event)))
+            });
     }
 
     fn arrange(&mut self) {
@@ -156,14 +168,13 @@ impl Desk {
     fn brute(&self) -> Vec<u64> {
         let ids = (self.log.first().0..self.log.end().0).map(EventId);
         let get = |id: EventId| self.log.get(id);
-        let passes = passes(self.modulus);
-        let passes = |id: &EventId| get(*id).is_some_and(|event| passes(*id, event));
+        let passes = |id: &EventId| get(*id).is_some_and(|event| passes(&event, self.modulus));
         let mut ids: Vec<EventId> = ids.filter(passes).collect();
         match &self.index.order {
             Order::Came => {}
             Order::Reversed => ids.reverse(),
             Order::By { sorted, .. } => {
-                ids.sort_by_key(|id| (get(*id).map(key), *id));
+                ids.sort_by_key(|id| (get(*id).map(|event| key(&event)), *id));
                 if sorted.is_inverted() {
                     ids.reverse();
                 }
@@ -195,8 +206,7 @@ proptest! {
 
             let visible = desk.window.visible(&desk.index, HEIGHT);
             let selected = visible.selected.and_then(|place| desk.index.key(place));
-            let passes = passes(desk.modulus);
-            let passes = |id: &EventId| desk.log.get(*id).is_some_and(|e| passes(*id, e));
+            let passes = |id: &EventId| desk.log.get(*id).is_some_and(|e| passes(&e, desk.modulus));
             if let Some(wanted) = desk.window.wanted().filter(passes) {
                 prop_assert_eq!(selected, Some(wanted));
             }

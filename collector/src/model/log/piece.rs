@@ -1,0 +1,229 @@
+//! A stretch of the log by columns: what many of its events have in common is there once.
+
+use std::hash::{BuildHasher, Hash};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+use super::column::Column;
+use super::part::{Number, Part};
+use crate::model::{
+    ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, Phase, Process, Reason,
+    TcpState, Timestamp,
+};
+
+/// Some events that no longer change.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    numbers: [Column; Number::ALL.len()],
+    origins: Shared<Arc<Origin>>,
+    processes: Shared<Option<Arc<Process>>>,
+    peers: Shared<Option<Arc<Peer>>>,
+    whats: Shared<What>,
+    locals: Shared<IpAddr>,
+    remotes: Shared<IpAddr>,
+}
+
+impl Piece {
+    pub(super) fn of(events: &[Event]) -> Self {
+        // A loop for each number, in which it is known which one that is.
+        macro_rules! columns {
+            ($($number:ident)*) => { [$(Column::new(events, |event| Number::$number.of(event))),*] };
+        }
+        Self {
+            numbers: columns! {
+                Seq Ts Conn Sport Dport Errno LatUs DurUs TxBytes RxBytes RttUs Retrans Netns Mntns Cgroup
+            },
+            // By where they are: it does no harm if one is there twice.
+            origins: Shared::of(events, |e| Arc::as_ptr(&e.origin), |e| e.origin.clone()),
+            processes: Shared::of(events, |e| place(e.process.as_ref()), |e| e.process.clone()),
+            peers: Shared::of(events, |e| place(e.peer.as_ref()), |e| e.peer.clone()),
+            whats: Shared::of(events, What::of, What::of),
+            locals: Shared::of(events, |e| bits(e.local.addr), |e| e.local.addr),
+            remotes: Shared::of(events, |e| bits(e.remote.addr), |e| e.remote.addr),
+        }
+    }
+
+    /// A part's column: of numbers as they are kept, or of the places among [`Piece::values`].
+    pub(crate) fn column(&self, part: Part) -> &Column {
+        match part {
+            Part::Origin => &self.origins.rows,
+            Part::Process => &self.processes.rows,
+            Part::Peer => &self.peers.rows,
+            Part::What => &self.whats.rows,
+            Part::Local => &self.locals.rows,
+            Part::Remote => &self.remotes.rows,
+            Part::Number(number) => &self.numbers[number as usize],
+        }
+    }
+
+    /// How many values its rows have of a part; of numbers, none.
+    pub(crate) fn values(&self, part: Part) -> usize {
+        match part {
+            Part::Origin => self.origins.values.len(),
+            Part::Process => self.processes.values.len(),
+            Part::Peer => self.peers.values.len(),
+            Part::What => self.whats.values.len(),
+            Part::Local => self.locals.values.len(),
+            Part::Remote => self.remotes.values.len(),
+            Part::Number(_) => 0,
+        }
+    }
+
+    /// Puts one of the values of a part into an event, if there is one at that place.
+    pub(crate) fn put(&self, part: Part, place: usize, event: &mut Event) {
+        match part {
+            Part::Origin => self.origins.put(place, &mut event.origin),
+            Part::Process => self.processes.put(place, &mut event.process),
+            Part::Peer => self.peers.put(place, &mut event.peer),
+            Part::Local => self.locals.put(place, &mut event.local.addr),
+            Part::Remote => self.remotes.put(place, &mut event.remote.addr),
+            Part::What => {
+                if let Some(what) = self.whats.values.get(place) {
+                    what.put(event);
+                }
+            }
+            Part::Number(_) => {}
+        }
+    }
+
+    /// The event of a row.
+    pub(super) fn event(&self, row: usize) -> Option<Event> {
+        let what = self.whats.get(row)?;
+        let end = |addr: &Shared<IpAddr>| {
+            Some(Endpoint {
+                addr: *addr.get(row)?,
+                port: 0,
+            })
+        };
+        let mut event = Event {
+            seq: None,
+            ts: Timestamp::default(),
+            origin: self.origins.get(row)?.clone(),
+            kind: what.kind,
+            phase: what.phase,
+            state: what.state,
+            reason: what.reason,
+            errno: None,
+            process: self.processes.get(row)?.clone(),
+            family: what.family,
+            local: end(&self.locals)?,
+            remote: end(&self.remotes)?,
+            conn: ConnId::default(),
+            before: what.before,
+            figures: Figures::default(),
+            netns: None,
+            mntns: None,
+            cgroup: None,
+            peer: self.peers.get(row)?.clone(),
+        };
+        for (number, column) in Number::ALL.into_iter().zip(&self.numbers) {
+            number.put(column.get(row), &mut event);
+        }
+        Some(event)
+    }
+}
+
+/// Values that are found without looking among all.
+const RECENT: usize = 256;
+
+/// Values that rows share, and the place among them of each row's.
+#[derive(Debug)]
+struct Shared<T> {
+    values: Box<[T]>,
+    rows: Column,
+}
+
+impl<T> Shared<T> {
+    /// The values of events, told apart by a key.
+    fn of<K: Copy + Eq + Hash>(
+        events: &[Event],
+        key: impl Fn(&Event) -> K,
+        value: impl Fn(&Event) -> T,
+    ) -> Self {
+        let mut values = Vec::new();
+        let mut places: FxHashMap<K, u64> = FxHashMap::default();
+        // Most are the same as one of a few events before: no need to look among all.
+        let mut recent = [None; RECENT];
+        let rows = events.iter().map(|event| {
+            let key = key(event);
+            let hash = FxBuildHasher.hash_one(key);
+            // The remainder is below RECENT.
+            let recent = &mut recent[usize::try_from(hash % RECENT as u64).unwrap_or_default()];
+            match recent {
+                Some((known, place)) if *known == key => *place,
+                _ => {
+                    let place = *places.entry(key).or_insert_with(|| {
+                        values.push(value(event));
+                        values.len() as u64 - 1
+                    });
+                    *recent = Some((key, place));
+                    place
+                }
+            }
+        });
+        let rows: Vec<u64> = rows.collect();
+        Self {
+            rows: Column::new(&rows, |place| Some(*place)),
+            values: values.into(),
+        }
+    }
+
+    fn get(&self, row: usize) -> Option<&T> {
+        self.values.get(usize::try_from(self.rows.get(row)?).ok()?)
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    fn put(&self, place: usize, into: &mut T) {
+        if let Some(value) = self.values.get(place) {
+            into.clone_from(value);
+        }
+    }
+}
+
+fn place<T>(shared: Option<&Arc<T>>) -> *const T {
+    shared.map_or(std::ptr::null(), Arc::as_ptr)
+}
+
+/// An address as one number: none is both, for IPv4-mapped ones are IPv4 here.
+fn bits(addr: IpAddr) -> u128 {
+    match addr {
+        IpAddr::V4(addr) => addr.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(addr) => addr.to_bits(),
+    }
+}
+
+/// What there are few combinations of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct What {
+    kind: Option<EventType>,
+    phase: Option<Phase>,
+    state: Option<TcpState>,
+    reason: Option<Reason>,
+    family: Family,
+    before: bool,
+}
+
+impl What {
+    fn of(event: &Event) -> Self {
+        Self {
+            kind: event.kind,
+            phase: event.phase,
+            state: event.state,
+            reason: event.reason,
+            family: event.family,
+            before: event.before,
+        }
+    }
+
+    fn put(self, event: &mut Event) {
+        event.kind = self.kind;
+        event.phase = self.phase;
+        event.state = self.state;
+        event.reason = self.reason;
+        event.family = self.family;
+        event.before = self.before;
+    }
+}
