@@ -7,7 +7,7 @@ use aya_ebpf::programs::{FExitContext, RawTracePointContext, RetProbeContext, Tr
 use probe_common::{RingOffsets, Tracked, flag, kind, ring_files};
 
 use crate::kernel::{Copied, Head, Object, Ptr, constant, follow, offset, read};
-use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_waiting};
+use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_waiting, is_watching};
 use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, Socket, TIME_BITS, arg, forget_stale};
 use crate::task::Current;
@@ -198,6 +198,9 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
 /// a frame of the stack for itself.
 #[inline(never)]
 fn got(key: u64, certainty: Certainty) -> bool {
+    if !is_watching() {
+        return false;
+    }
     let sk = key as Ptr;
     let tracked = SOCKS.get_ptr_mut(&key);
     let is_tcp = || !sk.is_null() && read::<u16>(sk, offset!(protocol)) == IPPROTO_TCP;

@@ -20,6 +20,17 @@ pub static SOCKS: HashMap<u64, Tracked> = HashMap::with_max_entries(131_072, 0);
 #[map]
 pub static WAITING: Array<i64> = Array::with_max_entries(1, 0);
 
+/// 1 once all hooks are attached, which takes the loader some time. What one hook sees before another
+/// can see it too would make connections without an end, and ends without a beginning.
+#[map]
+static WATCHING: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Whether all hooks are attached.
+#[inline(always)]
+pub fn is_watching() -> bool {
+    WATCHING.get(0).is_some_and(|watching| *watching != 0)
+}
+
 /// What the first copy of the state machine dealt with last on this CPU.
 #[map]
 static DEALT_WITH: PerCpuArray<Transition> = PerCpuArray::with_max_entries(1, 0);

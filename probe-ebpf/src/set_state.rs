@@ -19,7 +19,7 @@ use probe_common::{Tracked, flag, kind, lost};
 
 use crate::kernel::{Copied, Head, Object, Ptr, Typed, offset};
 use crate::maps::{
-    BPF_NOEXIST, SOCKS, Transition, blank, count_all_lost, count_lost, count_waiting,
+    BPF_NOEXIST, SOCKS, Transition, blank, count_all_lost, count_lost, count_waiting, is_watching,
 };
 use crate::record::{Happened, is_orphan, netns, now_ns};
 use crate::task::Current;
@@ -164,14 +164,14 @@ struct Change {
 }
 
 impl Change {
-    /// `None` if there is nothing to say: of listeners, of children of listeners that have no
+    /// `None` if there is nothing to say: before all hooks are attached, of listeners, of children of listeners that have no
     /// handshake yet, and where one state is as good as the other. `tcp_close()` after `shutdown()`
     /// sets `FIN_WAIT1` and the like once more, too: the FIN is another call's.
     #[inline(always)]
     fn new(sk: Ptr, old: i32, new: i32) -> Option<Self> {
         let (old, new) = (old as u8, new as u8);
         let says_nothing = old == LISTEN || new == LISTEN || class(old) == class(new);
-        (!says_nothing).then_some(Self { sk, old, new })
+        (!says_nothing && is_watching()).then_some(Self { sk, old, new })
     }
 
     #[inline(always)]

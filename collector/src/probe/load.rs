@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Iter;
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
 use probe_common::{Offsets, RingOffsets, Tracked, lost, ring_files};
@@ -112,6 +112,10 @@ impl Probes {
 
         let seed = hooks::load_seed(&mut ebpf, &btf);
         let accept_hook = hooks::attach_all(&mut ebpf, &btf, options.accept_hook)?;
+        let mut watching: Array<MapData, u32> = take_map(&mut ebpf, "WATCHING")?;
+        watching
+            .set(0, 1, 0)
+            .map_err(|e| ProbeError::Load(chain(&e)))?;
         Ok(Self {
             look_every: options.look_every,
             lost,
