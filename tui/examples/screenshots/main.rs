@@ -73,5 +73,9 @@ fn play(scene: &Scene, program: &Path) -> anyhow::Result<String> {
         .chain(scene.arguments.iter().copied())
         .collect::<Vec<_>>()
         .join(" ");
-    terminal.when("the screen", |_| true, |screen| svg::draw(screen, &title))
+    terminal.when(
+        "the screen",
+        |_| true,
+        |screen| svg::draw(screen, &title, scene.paper),
+    )
 }

@@ -1,5 +1,7 @@
 //! The pictures: what is started, what is pressed, and what has to be on the screen.
 
+use crate::svg::{DARK, LIGHT, Paper};
+
 /// One picture.
 pub(crate) struct Scene {
     /// Its file's name, without the extension.
@@ -8,6 +10,7 @@ pub(crate) struct Scene {
     pub(crate) arguments: &'static [&'static str],
     /// Columns and rows.
     pub(crate) size: (u16, u16),
+    pub(crate) paper: Paper,
     pub(crate) steps: &'static [Step],
 }
 
@@ -34,6 +37,7 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "events",
         arguments: &[],
         size: SIZE,
+        paper: DARK,
         steps: &[
             Watch(12),
             See("refused"),
@@ -45,15 +49,17 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "connections",
         arguments: &[],
         size: SIZE,
-        steps: &[Watch(6), Press("2"), See("ESTABLISHED"), Lines(34)],
+        paper: DARK,
+        steps: &[Watch(6), Press("2"), Lines(34), See("open   ")],
     },
     Scene {
         name: "detail",
         arguments: &[],
         size: SIZE,
+        paper: DARK,
         steps: &[
             Watch(3),
-            Press("/comm:wget port:8080 type:x\r"),
+            Press("/comm:nginx port:8080 type:x\r"),
             Watch(2),
             Press("k\r"),
             See("Other end"),
@@ -64,6 +70,7 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "pods",
         arguments: DEMO,
         size: SIZE,
+        paper: DARK,
         steps: &[
             Press("3"),
             Watch(20),
@@ -76,18 +83,21 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "types",
         arguments: DEMO,
         size: SIZE,
+        paper: DARK,
         steps: &[Press("4"), Watch(45), See("reset-by-peer"), See("timeout")],
     },
     Scene {
         name: "problems",
         arguments: DEMO,
         size: SIZE,
+        paper: DARK,
         steps: &[Watch(30), Press("5"), See("refused"), Press("jj")],
     },
     Scene {
         name: "proof",
         arguments: DEMO,
         size: SIZE,
+        paper: DARK,
         steps: &[
             Watch(20),
             Press("5/port:5432\r"),
@@ -103,18 +113,21 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "nodes",
         arguments: DEMO,
         size: (120, 24),
+        paper: DARK,
         steps: &[Watch(30), Press("6"), See("demo-3"), Press("j")],
     },
     Scene {
         name: "pick",
         arguments: DEMO,
         size: (120, 24),
+        paper: DARK,
         steps: &[Watch(5), Press("pca"), See("pods (")],
     },
     Scene {
         name: "filter",
         arguments: DEMO,
         size: SIZE,
+        paper: DARK,
         steps: &[
             Watch(10),
             Press("/type:c reason:refused,timeout ns:sh\t"),
@@ -125,18 +138,21 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "light",
         arguments: &["demo", "--theme", "light"],
         size: (120, 24),
+        paper: LIGHT,
         steps: &[Watch(8), Press("kk")],
     },
     Scene {
         name: "help",
         arguments: &[],
         size: (120, 46),
+        paper: DARK,
         steps: &[Press("?"), See("Moving")],
     },
     Scene {
         name: "narrow",
         arguments: DEMO,
         size: (80, 24),
+        paper: DARK,
         steps: &[Watch(4), Lines(24)],
     },
 ];

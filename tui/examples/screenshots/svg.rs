@@ -17,9 +17,25 @@ const BASELINE: f64 = 13.0;
 const MARGIN: f64 = 12.0;
 const TITLE_HEIGHT: f64 = 30.0;
 
-const BACKGROUND: Rgb = Rgb(0x16, 0x18, 0x1d);
-const FOREGROUND: Rgb = Rgb(0xd4, 0xd7, 0xdd);
-const TITLE_BACKGROUND: Rgb = Rgb(0x2a, 0x2d, 0x35);
+/// What a terminal paints where a program asks for no colour.
+#[derive(Clone, Copy)]
+pub(crate) struct Paper {
+    background: Rgb,
+    foreground: Rgb,
+    /// Behind the window's title.
+    title: Rgb,
+}
+
+pub(crate) const DARK: Paper = Paper {
+    background: Rgb(0x16, 0x18, 0x1d),
+    foreground: Rgb(0xd4, 0xd7, 0xdd),
+    title: Rgb(0x2a, 0x2d, 0x35),
+};
+pub(crate) const LIGHT: Paper = Paper {
+    background: Rgb(0xfb, 0xfb, 0xf8),
+    foreground: Rgb(0x24, 0x29, 0x2e),
+    title: Rgb(0xe1, 0xe4, 0xe8),
+};
 const BUTTONS: [Rgb; 3] = [
     Rgb(0xff, 0x5f, 0x57),
     Rgb(0xfe, 0xbc, 0x2e),
@@ -93,9 +109,9 @@ struct Style {
 }
 
 impl Style {
-    fn of(cell: &Cell) -> Self {
-        let mut foreground = Rgb::of(cell.fgcolor(), FOREGROUND);
-        let mut background = Rgb::of(cell.bgcolor(), BACKGROUND);
+    fn of(cell: &Cell, paper: Paper) -> Self {
+        let mut foreground = Rgb::of(cell.fgcolor(), paper.foreground);
+        let mut background = Rgb::of(cell.bgcolor(), paper.background);
         if cell.inverse() {
             std::mem::swap(&mut foreground, &mut background);
         }
@@ -120,14 +136,14 @@ struct Run<'a> {
 }
 
 /// Draws a screen in a window with a title.
-pub(crate) fn draw(screen: &Screen, title: &str) -> String {
+pub(crate) fn draw(screen: &Screen, title: &str, paper: Paper) -> String {
     let (rows, columns) = screen.size();
     let width = f64::from(columns) * CELL_WIDTH + 2.0 * MARGIN;
     let height = f64::from(rows) * CELL_HEIGHT + TITLE_HEIGHT + 2.0 * MARGIN;
-    let mut svg = Svg(String::new());
+    let mut svg = Svg(String::new(), paper);
     svg.window(width, height, title);
     for row in 0..rows {
-        let runs = runs(screen, row, columns);
+        let runs = runs(screen, row, columns, paper);
         for run in &runs {
             svg.background(row, run);
         }
@@ -142,7 +158,7 @@ pub(crate) fn draw(screen: &Screen, title: &str) -> String {
     svg.0
 }
 
-fn runs(screen: &Screen, row: u16, columns: u16) -> Vec<Run<'_>> {
+fn runs(screen: &Screen, row: u16, columns: u16, paper: Paper) -> Vec<Run<'_>> {
     let mut runs: Vec<Run<'_>> = Vec::new();
     for column in 0..columns {
         let Some(cell) = screen
@@ -151,7 +167,7 @@ fn runs(screen: &Screen, row: u16, columns: u16) -> Vec<Run<'_>> {
         else {
             continue;
         };
-        let style = Style::of(cell);
+        let style = Style::of(cell, paper);
         let text = if cell.has_contents() {
             cell.contents()
         } else {
@@ -171,7 +187,7 @@ fn runs(screen: &Screen, row: u16, columns: u16) -> Vec<Run<'_>> {
     runs
 }
 
-struct Svg(String);
+struct Svg(String, Paper);
 
 /// Writing into a string does not fail.
 macro_rules! put {
@@ -180,6 +196,11 @@ macro_rules! put {
 
 impl Svg {
     fn window(&mut self, width: f64, height: f64, title: &str) {
+        let Paper {
+            background,
+            foreground,
+            title: behind_title,
+        } = self.1;
         put!(
             self,
             r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}">"#
@@ -187,11 +208,11 @@ impl Svg {
         put!(self, "<style>text{{white-space:pre}}</style>");
         put!(
             self,
-            r#"<rect width="100%" height="100%" rx="9" fill="{TITLE_BACKGROUND}"/>"#
+            r#"<rect width="100%" height="100%" rx="9" fill="{behind_title}"/>"#
         );
         put!(
             self,
-            r#"<path d="M0 {TITLE_HEIGHT}H{width:.0}V{:.0}a9 9 0 0 1-9 9H9a9 9 0 0 1-9-9z" fill="{BACKGROUND}"/>"#,
+            r#"<path d="M0 {TITLE_HEIGHT}H{width:.0}V{:.0}a9 9 0 0 1-9 9H9a9 9 0 0 1-9-9z" fill="{background}"/>"#,
             height - 9.0
         );
         for (x, button) in (0_u8..).zip(BUTTONS) {
@@ -203,7 +224,7 @@ impl Svg {
         }
         put!(
             self,
-            r#"<text x="50%" y="20" text-anchor="middle" font-family="sans-serif" font-size="13" fill="{FOREGROUND}">{}</text>"#,
+            r#"<text x="50%" y="20" text-anchor="middle" font-family="sans-serif" font-size="13" fill="{foreground}">{}</text>"#,
             escaped(title)
         );
         put!(
@@ -214,7 +235,7 @@ impl Svg {
     }
 
     fn background(&mut self, row: u16, run: &Run<'_>) {
-        if run.style.background != BACKGROUND {
+        if run.style.background != self.1.background {
             self.rect(
                 f64::from(run.column) * CELL_WIDTH,
                 f64::from(row) * CELL_HEIGHT,
@@ -315,9 +336,10 @@ impl Svg {
     fn cursor(&mut self, (row, column): (u16, u16)) {
         put!(
             self,
-            r#"<rect x="{:.2}" y="{:.2}" width="{CELL_WIDTH}" height="{CELL_HEIGHT}" fill="{FOREGROUND}" opacity="0.6"/>"#,
+            r#"<rect x="{:.2}" y="{:.2}" width="{CELL_WIDTH}" height="{CELL_HEIGHT}" fill="{}" opacity="0.6"/>"#,
             f64::from(column) * CELL_WIDTH,
-            f64::from(row) * CELL_HEIGHT
+            f64::from(row) * CELL_HEIGHT,
+            self.1.foreground
         );
     }
 }
@@ -366,14 +388,14 @@ fn escaped(text: &str) -> String {
 mod tests {
     use vt100::Parser;
 
-    use super::draw;
+    use super::{DARK, draw};
 
     /// What is drawn, in the order of the file, without the window.
     fn shapes(bytes: &str) -> Vec<String> {
         let mut parser = Parser::new(1, 8, 0);
         parser.process(b"\x1b[?25l");
         parser.process(bytes.as_bytes());
-        let svg = draw(parser.screen(), "title");
+        let svg = draw(parser.screen(), "title", DARK);
         let inside = svg.split("<g ").nth(1).expect("a group");
         inside
             .lines()
