@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use aya::maps::loaded_maps;
 use aya::programs::{loaded_links, loaded_programs};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// How long anything here may take.
@@ -39,9 +40,16 @@ fn turn() -> Option<MutexGuard<'static, ()>> {
     None
 }
 
+/// A line's time.
+fn time(line: &Value) -> Timestamp {
+    let ts = line["ts"].as_str().expect("a time");
+    ts.parse().expect("RFC 3339")
+}
+
 /// A running tracer, whose lines are read on a thread: a full pipe is not what is tested.
 struct Tracer {
     child: Child,
+    hello: Value,
     reader: Option<thread::JoinHandle<Vec<Value>>>,
 }
 
@@ -65,6 +73,7 @@ impl Tracer {
         });
         Self {
             child,
+            hello: serde_json::from_str(&hello).expect("JSON"),
             reader: Some(reader),
         }
     }
@@ -239,6 +248,26 @@ fn what_a_reader_that_stops_for_long_loses_is_counted() {
         );
         assert!(buffer != "64KiB" || missing > 0, "{sum:?}");
     }
+}
+
+/// The hooks are attached one after the other, and nothing is said of what only some of them have
+/// seen.
+#[test]
+fn a_start_under_load_says_nothing_of_what_was_before() {
+    let Some(_turn) = turn() else { return };
+    let load = Load::start();
+    until("there is load", || load.made() > 100);
+    let tracer = Tracer::start(&["-o", "json"]);
+    let attached = time(&tracer.hello);
+    let before = load.made();
+    until("there is more load", || load.made() > before + 1000);
+    load.end();
+    // As far as the kernel's clock and the one on the wall run alike.
+    let earliest = attached - Duration::from_millis(1);
+    let lines = tracer.end("TERM");
+    let mut events = lines.iter().filter(|line| line["t"] == "ev");
+    let early = events.find(|event| time(event) < earliest);
+    assert_eq!(early, None, "attached at {attached}");
 }
 
 /// What happened until it was told to end is said, though there is no end to what happens.

@@ -16,7 +16,7 @@ use super::drift::DriftCheck;
 use super::hooks::{self, program};
 use super::prebuilt;
 use super::ring::Ring;
-use crate::model::{ConnId, HookKind};
+use crate::model::{ConnId, HookKind, Timestamp};
 
 /// How the probes are loaded.
 #[derive(Clone, Debug)]
@@ -76,6 +76,7 @@ pub struct Probes {
     /// What the kernel says of the programs that have no second copy.
     skipped: Vec<File>,
     skipped_seen: u64,
+    attached: Timestamp,
     accept_hook: HookKind,
     /// Why there is no iterator, or that there is one.
     iterator: Result<(), String>,
@@ -113,6 +114,7 @@ impl Probes {
         let seed = hooks::load_seed(&mut ebpf, &btf);
         let accept_hook = hooks::attach_all(&mut ebpf, &btf, options.accept_hook)?;
         let mut watching: Array<MapData, u32> = take_map(&mut ebpf, "WATCHING")?;
+        let attached = Timestamp::now();
         watching
             .set(0, 1, 0)
             .map_err(|e| ProbeError::Load(chain(&e)))?;
@@ -122,10 +124,17 @@ impl Probes {
             lost_seen: Default::default(),
             skipped: hooks::open_fdinfo(&ebpf),
             skipped_seen: 0,
+            attached,
             accept_hook,
             iterator: seed.map_err(|e| e.to_string()),
             ebpf,
         })
+    }
+
+    /// When all was attached: nothing is seen that happened earlier.
+    #[must_use]
+    pub fn attached(&self) -> Timestamp {
+        self.attached
     }
 
     /// The hook that sees accepts.

@@ -126,7 +126,6 @@ struct Reader {
 impl Reader {
     fn attach(options: &Options) -> Result<Self, ProbeError> {
         let mut probes = Probes::attach(&options.probe)?;
-        let attached = Timestamp::now();
         privileges::keep(privileges::WATCHING);
         let ring = probes.take_ring()?;
         let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), Instant::now());
@@ -139,13 +138,13 @@ impl Reader {
                 now: Instant::now(),
             },
             drift: probes.check_drift()?,
+            attached: probes.attached(),
             probes,
             seeded: false,
             ring_overran: false,
             unfit: 0,
             next_look: Instant::now() + options.probe.look_every,
             look_every: options.probe.look_every,
-            attached,
             events: Vec::new(),
         })
     }
