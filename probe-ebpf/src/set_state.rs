@@ -164,9 +164,10 @@ struct Change {
 }
 
 impl Change {
-    /// `None` if there is nothing to say: before all hooks are attached, of listeners, of children of listeners that have no
-    /// handshake yet, and where one state is as good as the other. `tcp_close()` after `shutdown()`
-    /// sets `FIN_WAIT1` and the like once more, too: the FIN is another call's.
+    /// `None` if there is nothing to say: before all hooks are attached, of listeners, of children of
+    /// listeners that have no handshake yet, and where one state is as good as the other.
+    /// `tcp_close()` after `shutdown()` sets `FIN_WAIT1` and the like once more, too: the FIN is
+    /// another call's.
     #[inline(always)]
     fn new(sk: Ptr, old: i32, new: i32) -> Option<Self> {
         let (old, new) = (old as u8, new as u8);
