@@ -9,7 +9,7 @@ use std::time::Duration;
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Iter;
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
-use probe_common::{Offsets, RingOffsets, Tracked, lost, ring_files};
+use probe_common::{Offsets, RingOffsets, Tracked, flag, lost, ring_files};
 
 use super::btf::{self, Btf, BtfError};
 use super::drift::DriftCheck;
@@ -172,15 +172,28 @@ impl Probes {
     /// and those that [`Self::seed`] found, as far as they are not over and did fit.
     #[must_use]
     pub fn remembered(&self) -> Vec<ConnId> {
+        self.tracked().map(|socket| ConnId(socket.conn)).collect()
+    }
+
+    /// How many endings were not said and may yet be: the record of the FIN did not fit into the
+    /// ring, and the socket is not gone.
+    #[must_use]
+    pub fn unsaid_endings(&self) -> u64 {
+        let unsaid = |socket: &Tracked| socket.flags & flag::FIN_LOST != 0;
+        self.tracked().filter(unsaid).map(|_| 1).sum()
+    }
+
+    /// What is in the map of sockets.
+    fn tracked(&self) -> impl Iterator<Item = Tracked> {
         let sockets = self.ebpf.map(SOCKETS).map(HashMap::try_from);
-        let Some(Ok(sockets)) = sockets else {
-            return Vec::new();
-        };
-        let sockets: HashMap<&MapData, u64, [u8; size_of::<Tracked>()]> = sockets;
-        let entries = sockets.iter().filter_map(Result::ok);
-        entries
-            .map(|(_, bytes)| ConnId(Tracked::from_bytes(&bytes).conn))
-            .collect()
+        let sockets: Option<HashMap<&MapData, u64, [u8; size_of::<Tracked>()]>> =
+            sockets.and_then(Result::ok);
+        let entries: Vec<_> = sockets
+            .iter()
+            .flat_map(|sockets| sockets.iter().filter_map(Result::ok))
+            .map(|(_, bytes)| Tracked::from_bytes(&bytes))
+            .collect();
+        entries.into_iter()
     }
 
     /// Lists the sockets that processes hold now, as records in the ring, and remembers their

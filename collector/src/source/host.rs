@@ -266,6 +266,11 @@ impl Reader {
         self.interpreter.finish(&mut out);
         self.drift.look();
         lost.extend(self.lost());
+        let n = self.probes.unsaid_endings();
+        if n > 0 {
+            let kind = LossKind::Ring;
+            lost.push(Lost { kind, n });
+        }
         let batch = self.batch(lost);
         let _ = updates.send(Update::Batch(batch)).await;
         let _ = updates.send(state(&self.node, SourceState::Ended)).await;
