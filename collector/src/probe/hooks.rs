@@ -106,6 +106,9 @@ pub(super) fn open_fdinfo(ebpf: &Ebpf) -> Vec<File> {
         .collect()
 }
 
+/// What the kernel attaches kprobes by.
+const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
+
 /// Attaches everything, the state machine last, and says which hook sees accepts.
 pub(super) fn attach_all(
     ebpf: &mut Ebpf,
@@ -178,6 +181,9 @@ fn attach(ebpf: &mut Ebpf, btf: &Btf, (name, how): Hook) -> Result<(), ProbeErro
                 p.attach()?;
             }
             Attach::Kretprobe(function) => {
+                // The verifier takes its time: not for what can't be attached.
+                let there = std::fs::metadata(KPROBES);
+                there.map_err(|e| format!("`{KPROBES}`: {e}"))?;
                 let p: &mut KProbe = program(ebpf, name)?;
                 p.load()?;
                 p.attach(function, 0)?;
