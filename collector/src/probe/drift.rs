@@ -45,9 +45,10 @@ impl DriftCheck {
                     if matches!(asked, Err(RecvTimeoutError::Disconnected)) {
                         return;
                     }
-                    // Nobody waits for the next look.
-                    let looks_now = if asked.is_ok() { 2 } else { 1 };
-                    for _ in 0..looks_now {
+                    // It takes two looks to say that a socket is gone, and after a last one there
+                    // is no next.
+                    let times = if asked.is_ok() { 2 } else { 1 };
+                    for _ in 0..times {
                         match looks.again() {
                             Ok(n) => _ = total.fetch_add(n, Ordering::Relaxed),
                             Err(error) => tracing::debug!("no look at drift: {error}"),
@@ -61,8 +62,8 @@ impl DriftCheck {
         Ok(Self { found, ask })
     }
 
-    /// Looks now, before the end, and waits for it; for a second at the most.
-    pub fn look(&self) {
+    /// Looks now, before the end, and waits for what comes of it; for a second at the most.
+    pub fn look_last(&self) {
         let (told, taken) = mpsc::channel();
         if self.ask.send(told).is_ok() && taken.recv_timeout(LAST_LOOK).is_err() {
             tracing::warn!(

@@ -172,28 +172,29 @@ impl Probes {
     /// and those that [`Self::seed`] found, as far as they are not over and did fit.
     #[must_use]
     pub fn remembered(&self) -> Vec<ConnId> {
-        self.tracked().map(|socket| ConnId(socket.conn)).collect()
+        let sockets = self.tracked().into_iter();
+        sockets.map(|socket| ConnId(socket.conn)).collect()
     }
 
     /// How many endings were not said and may yet be: the record of the FIN did not fit into the
     /// ring, and the socket is not gone.
     #[must_use]
     pub fn unsaid_endings(&self) -> u64 {
-        let unsaid = |socket: &Tracked| socket.flags & flag::FIN_LOST != 0;
-        self.tracked().filter(unsaid).map(|_| 1).sum()
+        let unsaid = |socket: &&Tracked| socket.flags & flag::FIN_LOST != 0;
+        self.tracked().iter().filter(unsaid).count() as u64
     }
 
     /// What is in the map of sockets.
-    fn tracked(&self) -> impl Iterator<Item = Tracked> {
+    fn tracked(&self) -> Vec<Tracked> {
         let sockets = self.ebpf.map(SOCKETS).map(HashMap::try_from);
-        let sockets: Option<HashMap<&MapData, u64, [u8; size_of::<Tracked>()]>> =
-            sockets.and_then(Result::ok);
-        let entries: Vec<_> = sockets
-            .iter()
-            .flat_map(|sockets| sockets.iter().filter_map(Result::ok))
+        let Some(Ok(sockets)) = sockets else {
+            return Vec::new();
+        };
+        let sockets: HashMap<&MapData, u64, [u8; size_of::<Tracked>()]> = sockets;
+        let entries = sockets.iter().filter_map(Result::ok);
+        entries
             .map(|(_, bytes)| Tracked::from_bytes(&bytes))
-            .collect();
-        entries.into_iter()
+            .collect()
     }
 
     /// Lists the sockets that processes hold now, as records in the ring, and remembers their

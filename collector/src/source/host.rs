@@ -256,15 +256,14 @@ impl Reader {
         // What has happened by now is said, however much that is; events go on coming in.
         let stopped_ns = monotonic_ns();
         while !self.catch_up(BATCH_MAX, stopped_ns) {
-            let batch = self.batch(lost);
-            lost = Vec::new();
+            let batch = self.batch(std::mem::take(&mut lost));
             if updates.send(Update::Batch(batch)).await.is_err() {
                 return Ok(());
             }
         }
         let mut out = output(&mut self.events, &mut self.origins);
         self.interpreter.finish(&mut out);
-        self.drift.look();
+        self.drift.look_last();
         lost.extend(self.lost());
         let n = self.probes.unsaid_endings();
         if n > 0 {
