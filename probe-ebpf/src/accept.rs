@@ -193,18 +193,25 @@ fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
 }
 
 /// A process has got the socket at this address; whether it is remembered.
-///
-/// A function that is called, with numbers for arguments: the verifier looks at it once, and it has
-/// a frame of the stack for itself.
-#[inline(never)]
+#[inline(always)]
 fn got(key: u64, certainty: Certainty) -> bool {
-    if !is_watching() {
-        return false;
-    }
+    got_socket(key, certainty == Certainty::Sure) != 0
+}
+
+/// Global, and so with numbers for arguments and result: the verifier looks at it once, however many
+/// calls lead to it, and it has a frame of the stack for itself.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn got_socket(key: u64, is_sure: bool) -> u32 {
+    u32::from(is_watching() && is_remembered(key, is_sure))
+}
+
+#[inline(always)]
+fn is_remembered(key: u64, is_sure: bool) -> bool {
     let sk = key as Ptr;
     let tracked = SOCKS.get_ptr_mut(&key);
     let is_tcp = || !sk.is_null() && read::<u16>(sk, offset!(protocol)) == IPPROTO_TCP;
-    if tracked.is_none() && (certainty == Certainty::IfItWaits || !is_tcp()) {
+    if tracked.is_none() && !(is_sure && is_tcp()) {
         return false;
     }
     let Some(current) = Current::get() else {
@@ -223,7 +230,7 @@ fn got(key: u64, certainty: Certainty) -> bool {
     // SAFETY: the pointers are into the map. A transition on another CPU may write to other fields.
     let remembered = match tracked.map(|tracked| unsafe { &mut *tracked }) {
         Some(tracked) if is_of_another(socket, tracked) => {
-            if certainty == Certainty::IfItWaits {
+            if !is_sure {
                 return false;
             }
             forget_stale(key, tracked);
@@ -256,15 +263,15 @@ fn is_of_another(sk: impl Object, tracked: &Tracked) -> bool {
 #[inline(always)]
 fn unknown(sk: impl Socket, happened: &Happened, current: Current) -> Option<*mut Tracked> {
     let id = sk.id();
-    let tracked = Tracked {
+    let mut tracked = Tracked {
         conn: id.conn,
         opened_ns: happened.ts_ns,
-        task: current.identity(),
         flags: flag::OWNED | id.flags,
         state: happened.old_state,
         netns: netns(sk),
         ..blank()
     };
+    current.identify(&mut tracked.task);
     // If it has ended already, nothing more will be seen of it. If it does not fit into the
     // map, nothing is lost either: its ending will be seen.
     let key = sk.address() as u64;
@@ -287,7 +294,7 @@ fn known(sk: impl Object, tracked: &mut Tracked, happened: &Happened, current: C
     // Its opening is this, also if it was in the queue at the start.
     tracked.flags = tracked.flags & !(flag::QUEUED | flag::BEFORE) | flag::OWNED;
     tracked.opened_ns = happened.ts_ns;
-    tracked.task = current.identity();
+    current.identify(&mut tracked.task);
     happened.send_event(sk, tracked);
     if happened.old_state == CLOSE && tracked.flags & flag::ENDED != 0 {
         let _ = SOCKS.remove(&(sk.address() as u64));

@@ -289,15 +289,15 @@ fn connecting(sk: impl Socket, key: u64) {
             flags: 0,
         }
     };
-    let tracked = Tracked {
+    let mut tracked = Tracked {
         conn: id.conn,
         start_ns: now,
-        task: current.identity(),
         flags: flag::CLIENT | owner | id.flags,
         state: SYN_SENT,
         netns: netns(sk),
         ..blank()
     };
+    current.identify(&mut tracked.task);
     if SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_ok() {
         return;
     }
@@ -445,17 +445,17 @@ fn closer(tracked: &mut Tracked) -> u16 {
     let Some(current) = Current::get() else {
         return 0;
     };
-    let killed = if current.is_killed() { flag::KILLED } else { 0 };
-    if !current.is_kernel() {
-        let mntns = tracked.task.mntns;
-        tracked.task = current.identity();
-        // A process that exits has left its namespaces already.
-        if tracked.task.mntns == 0 {
-            tracked.task.mntns = mntns;
-        }
-        tracked.flags |= flag::OWNED;
+    if current.is_kernel() {
+        return 0;
     }
-    killed
+    let mntns = tracked.task.mntns;
+    let is_killed = current.identify(&mut tracked.task);
+    // A process that exits has left its namespaces already.
+    if tracked.task.mntns == 0 {
+        tracked.task.mntns = mntns;
+    }
+    tracked.flags |= flag::OWNED;
+    if is_killed { flag::KILLED } else { 0 }
 }
 
 /// The socket is gone, or a connect failed.

@@ -37,10 +37,16 @@ impl Current {
         self.flags & PF_KTHREAD != 0
     }
 
-    /// Whether a signal is ending the process. `exit()` in one thread ends the others by a signal
-    /// too, so it is the status that `wait()` will see that counts.
+    /// Writes its identity, as events show it; whether a signal is ending the process.
     #[inline(always)]
-    pub fn is_killed(self) -> bool {
+    pub fn identify(self, into: &mut Task) -> bool {
+        identify_current(into) != 0
+    }
+
+    /// `exit()` in one thread ends the others by a signal too, so it is the status that `wait()` will
+    /// see that counts.
+    #[inline(always)]
+    fn is_killed(self) -> bool {
         if self.flags & PF_EXITING == 0 {
             return false;
         }
@@ -49,9 +55,8 @@ impl Current {
         code & 0x7f != 0
     }
 
-    /// Its identity, as events show it.
     #[inline(always)]
-    pub fn identity(self) -> Task {
+    fn identity(self) -> Task {
         // io_uring's threads are named by the kernel; the program's name is the group leader's.
         let named = if self.flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
             self.task.follow(offset!(group_leader))
@@ -73,6 +78,22 @@ impl Current {
         }
         follow(table.get(offset!(fd)), fd as usize * size_of::<Ptr>())
     }
+}
+
+/// [`Current::identify`] for programs. Global, so that the verifier looks at it once: for each pointer
+/// that it sees followed from a task, newer kernels search their whole BTF four times, which takes
+/// milliseconds.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn identify_current(into: *mut Task) -> u32 {
+    let Some(current) = Current::get() else {
+        return 0;
+    };
+    if !into.is_null() {
+        // SAFETY: the verifier checks what callers pass.
+        unsafe { into.write(current.identity()) };
+    }
+    u32::from(current.is_killed())
 }
 
 /// The identity of any task, for those that hold sockets at the start.

@@ -122,15 +122,16 @@ pub(super) fn attach_all(
 }
 
 fn attach_state(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
-    let [best, fallback] = STATE;
-    if let [first, second] = best
-        && attach(ebpf, btf, first).is_ok()
-    {
-        return attach(ebpf, btf, second);
+    let [[first, second], fallback] = STATE;
+    match attach(ebpf, btf, first) {
+        Ok(()) => attach(ebpf, btf, second),
+        Err(error) => {
+            tracing::info!("the untyped copies of it will do, which cost more: {error}");
+            fallback
+                .into_iter()
+                .try_for_each(|hook| attach(ebpf, btf, hook))
+        }
     }
-    fallback
-        .into_iter()
-        .try_for_each(|hook| attach(ebpf, btf, hook))
 }
 
 fn attach_accept(
