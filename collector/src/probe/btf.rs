@@ -4,6 +4,8 @@
 //! resolved here and handed to the programs as constants.
 //! The format: <https://docs.kernel.org/bpf/btf.html>.
 
+use std::collections::HashMap;
+use std::ffi::CStr;
 use std::fs;
 
 /// Where the kernel shows its BTF.
@@ -50,6 +52,8 @@ pub struct Btf {
     strings: usize,
     /// Where each type begins; type 0 is `void`, and not in the blob.
     types: Vec<usize>,
+    /// Where each struct begins, by name.
+    structs: HashMap<Box<[u8]>, usize>,
 }
 
 /// One type's fixed part.
@@ -105,11 +109,17 @@ impl Btf {
             bytes,
             strings: header_len + str_off,
             types: vec![usize::MAX],
+            structs: HashMap::new(),
         };
         let mut at = header_len + type_off;
         while at < types_end {
-            let len = btf.fixed_part(at).and_then(|t| length(&t));
-            let len = len.ok_or(BtfError::Malformed("a type is of no kind that is known"))?;
+            let found = btf.fixed_part(at).and_then(|t| Some((t, length(&t)?)));
+            let (found, len) =
+                found.ok_or(BtfError::Malformed("a type is of no kind that is known"))?;
+            if found.kind == STRUCT {
+                let name = btf.name(found.name).into();
+                btf.structs.entry(name).or_insert(at);
+            }
             btf.types.push(at);
             at += len;
         }
@@ -124,7 +134,9 @@ impl Btf {
     pub fn offset(&self, path: &'static str) -> Result<u32, BtfError> {
         let mut names = path.split('.');
         let root = names.next().unwrap_or_default();
-        let mut container = self.find(root, STRUCT).ok_or(BtfError::NoField(path))?;
+        let root = self.structs.get(root.as_bytes());
+        let root = root.and_then(|at| self.fixed_part(*at));
+        let mut container = root.ok_or(BtfError::NoField(path))?;
         let mut offset = 0;
         for name in names {
             let (at, type_id) = self
@@ -144,7 +156,7 @@ impl Btf {
     pub fn tracepoint_arity(&self, tracepoint: &str) -> Result<usize, BtfError> {
         let name = format!("btf_trace_{tracepoint}");
         let proto = self
-            .find(&name, TYPEDEF)
+            .typedef(&name)
             .and_then(|typedef| self.get(typedef.refers_to))
             .and_then(|pointer| self.get(pointer.refers_to))
             .filter(|t| t.kind == FUNC_PROTO)
@@ -153,8 +165,8 @@ impl Btf {
         Ok(proto.vlen.saturating_sub(1))
     }
 
-    fn find(&self, name: &str, kind: u32) -> Option<Type> {
-        let wanted = |t: &Type| t.kind == kind && self.name_is(t.name, name);
+    fn typedef(&self, name: &str) -> Option<Type> {
+        let wanted = |t: &Type| t.kind == TYPEDEF && self.name(t.name) == name.as_bytes();
         self.types
             .iter()
             .skip(1)
@@ -170,7 +182,7 @@ impl Btf {
                 if let Some((at, id)) = inner.and_then(|t| self.member(t, name, depth - 1)) {
                     return Some((member.bit_offset / 8 + at, id));
                 }
-            } else if self.name_is(member.name, name) {
+            } else if self.name(member.name) == name.as_bytes() {
                 return (!member.is_bitfield).then_some((member.bit_offset / 8, member.type_id));
             }
         }
@@ -229,11 +241,11 @@ impl Btf {
         })
     }
 
-    fn name_is(&self, offset: u32, name: &str) -> bool {
+    /// A string without its end; nothing if it is not there.
+    fn name(&self, offset: u32) -> &[u8] {
         let at = self.strings.saturating_add(offset as usize);
         let rest = self.bytes.get(at..).unwrap_or_default();
-        rest.strip_prefix(name.as_bytes())
-            .is_some_and(|rest| rest.first() == Some(&0))
+        CStr::from_bytes_until_nul(rest).map_or(&[], CStr::to_bytes)
     }
 }
 

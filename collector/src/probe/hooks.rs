@@ -1,10 +1,13 @@
 //! The programs and where they are attached, as tables: best first.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
+use std::panic::resume_unwind;
+use std::thread;
 
-use aya::programs::{BtfTracePoint, FExit, Iter, KProbe, RawTracePoint, TracePoint};
+use aya::programs::{BtfTracePoint, FExit, Iter, KProbe, Program, RawTracePoint, TracePoint};
 use aya::{Btf, Ebpf};
 
 use super::load::{ProbeError, chain};
@@ -81,9 +84,12 @@ const ACCEPT_IO_URING: Hook = (
 /// The iterator over what is open at the start.
 pub(super) const SEED: &str = "seed";
 
+/// The object's programs, by name.
+type Programs<'a> = HashMap<&'a str, &'a mut Program>;
+
 /// Loads the iterator, so that it can be run once everything else is attached.
 pub(super) fn load_seed(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
-    let seed: &mut Iter = program(ebpf, SEED)?;
+    let seed: &mut Iter = typed(ebpf.program_mut(SEED), SEED)?;
     seed.load("task_file", btf).map_err(|e| ProbeError::Attach {
         program: SEED,
         why: chain(&e),
@@ -109,33 +115,40 @@ pub(super) fn open_fdinfo(ebpf: &Ebpf) -> Vec<File> {
 /// What the kernel attaches kprobes by.
 const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
 
-/// Attaches everything, the state machine last, and says which hook sees accepts.
+/// Attaches everything, and says which hook sees accepts. The verifier takes its time for the state
+/// machine and for the accepts, so that they are loaded side by side.
 pub(super) fn attach_all(
     ebpf: &mut Ebpf,
     btf: &Btf,
     only: Option<HookKind>,
 ) -> Result<HookKind, ProbeError> {
-    let accept_hook = attach_accept(ebpf, btf, only)?;
-    attach(ebpf, btf, DESTROY)?;
-    attach_state(ebpf, btf)?;
-    Ok(accept_hook)
+    let mut programs: Programs = ebpf.programs_mut().collect();
+    let of_state = |name: &str| STATE.iter().flatten().any(|hook| hook.0 == name);
+    let mut state: Programs = programs.extract_if(|name, _| of_state(name)).collect();
+    thread::scope(|scope| {
+        let state = scope.spawn(move || attach_state(&mut state, btf));
+        let accept_hook = attach_accept(&mut programs, btf, only)?;
+        attach(&mut programs, btf, DESTROY)?;
+        state.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok(accept_hook)
+    })
 }
 
-fn attach_state(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
+fn attach_state(programs: &mut Programs, btf: &Btf) -> Result<(), ProbeError> {
     let [[first, second], fallback] = STATE;
-    match attach(ebpf, btf, first) {
-        Ok(()) => attach(ebpf, btf, second),
+    match attach(programs, btf, first) {
+        Ok(()) => attach(programs, btf, second),
         Err(error) => {
             tracing::info!("the untyped copies of it will do, which cost more: {error}");
             fallback
                 .into_iter()
-                .try_for_each(|hook| attach(ebpf, btf, hook))
+                .try_for_each(|hook| attach(programs, btf, hook))
         }
     }
 }
 
 fn attach_accept(
-    ebpf: &mut Ebpf,
+    programs: &mut Programs,
     btf: &Btf,
     only: Option<HookKind>,
 ) -> Result<HookKind, ProbeError> {
@@ -144,14 +157,14 @@ fn attach_accept(
         if only.is_some_and(|only| only != kind) {
             continue;
         }
-        match attach(ebpf, btf, hook) {
+        match attach(programs, btf, hook) {
             Ok(()) => {
                 let (what, beside) = if kind == HookKind::Syscall {
                     ("by io_uring", ACCEPT_IO_URING)
                 } else {
                     ("that have begun already", ACCEPT_BEGAN_BEFORE)
                 };
-                if let Err(error) = attach(ebpf, btf, beside) {
+                if let Err(error) = attach(programs, btf, beside) {
                     tracing::info!("accepts {what} are not seen: {error}");
                 }
                 return Ok(kind);
@@ -163,21 +176,23 @@ fn attach_accept(
     Err(ProbeError::NoAcceptHook(failures.join("; ")))
 }
 
-fn attach(ebpf: &mut Ebpf, btf: &Btf, (name, how): Hook) -> Result<(), ProbeError> {
-    let run = |ebpf: &mut Ebpf| -> Result<(), Box<dyn Error>> {
+fn attach(programs: &mut Programs, btf: &Btf, (name, how): Hook) -> Result<(), ProbeError> {
+    let mut program = programs.get_mut(name).map(|program| &mut **program);
+    let mut run = || -> Result<(), Box<dyn Error>> {
+        let program = program.take();
         match how {
             Attach::BtfTracepoint(tracepoint) => {
-                let p: &mut BtfTracePoint = program(ebpf, name)?;
+                let p: &mut BtfTracePoint = typed(program, name)?;
                 p.load(tracepoint, btf)?;
                 p.attach()?;
             }
             Attach::RawTracepoint(tracepoint) => {
-                let p: &mut RawTracePoint = program(ebpf, name)?;
+                let p: &mut RawTracePoint = typed(program, name)?;
                 p.load()?;
                 p.attach(tracepoint)?;
             }
             Attach::Fexit(function) => {
-                let p: &mut FExit = program(ebpf, name)?;
+                let p: &mut FExit = typed(program, name)?;
                 p.load(function, btf)?;
                 p.attach()?;
             }
@@ -185,12 +200,12 @@ fn attach(ebpf: &mut Ebpf, btf: &Btf, (name, how): Hook) -> Result<(), ProbeErro
                 // The verifier takes its time: not for what can't be attached.
                 let there = std::fs::metadata(KPROBES);
                 there.map_err(|e| format!("`{KPROBES}`: {e}"))?;
-                let p: &mut KProbe = program(ebpf, name)?;
+                let p: &mut KProbe = typed(program, name)?;
                 p.load()?;
                 p.attach(function, 0)?;
             }
             Attach::Tracepoint(category, names) => {
-                let p: &mut TracePoint = program(ebpf, name)?;
+                let p: &mut TracePoint = typed(program, name)?;
                 p.load()?;
                 for tracepoint in names {
                     p.attach(category, tracepoint)?;
@@ -199,21 +214,21 @@ fn attach(ebpf: &mut Ebpf, btf: &Btf, (name, how): Hook) -> Result<(), ProbeErro
         }
         Ok(())
     };
-    run(ebpf).map_err(|e| ProbeError::Attach {
+    run().map_err(|e| ProbeError::Attach {
         program: name,
         why: chain(&*e),
     })
 }
 
 /// A program of the object's, as what it is.
-pub(super) fn program<'a, P>(
-    ebpf: &'a mut Ebpf,
+pub(super) fn typed<'a, P>(
+    program: Option<&'a mut Program>,
     name: &'static str,
 ) -> Result<&'a mut P, ProbeError>
 where
-    &'a mut P: TryFrom<&'a mut aya::programs::Program>,
+    &'a mut P: TryFrom<&'a mut Program>,
 {
-    ebpf.program_mut(name)
-        .and_then(|p| p.try_into().ok())
+    program
+        .and_then(|program| program.try_into().ok())
         .ok_or_else(|| ProbeError::Load(format!("the object has no program `{name}`")))
 }

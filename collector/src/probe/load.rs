@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
@@ -13,7 +15,7 @@ use probe_common::{Offsets, RingOffsets, Tracked, flag, lost, ring_files};
 
 use super::btf::{self, Btf, BtfError};
 use super::drift::DriftCheck;
-use super::hooks::{self, program};
+use super::hooks::{self, typed};
 use super::prebuilt;
 use super::ring::Ring;
 use crate::model::{ConnId, HookKind, Timestamp};
@@ -89,8 +91,16 @@ impl Probes {
     /// If a privilege, a kernel feature or a hook is missing; the message says what to do.
     pub fn attach(options: &Options) -> Result<Self, ProbeError> {
         let vmlinux = btf::read_kernel()?;
-        let btf = aya::Btf::parse(&vmlinux, Endianness::default())
-            .map_err(|e| ProbeError::Load(chain(&e)))?;
+        // The loader begins with reading all types of the kernel for itself, asked or not.
+        let (btf, mut loader) = thread::scope(|scope| {
+            let btf = scope.spawn(|| aya::Btf::parse(&vmlinux, Endianness::default()));
+            let loader = EbpfLoader::new();
+            (
+                btf.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                loader,
+            )
+        });
+        let btf = btf.map_err(|e| ProbeError::Load(chain(&e)))?;
         let kernel = Btf::parse(vmlinux)?;
         let offsets = offsets(&kernel)?;
         let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
@@ -98,7 +108,7 @@ impl Probes {
         let mptcp_first = kernel.offset("mptcp_sock.first").unwrap_or_default();
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
-        let mut ebpf = EbpfLoader::new()
+        let mut ebpf = loader
             .btf(Some(&btf))
             .verifier_log_level(VerifierLogLevel::DISABLE)
             .override_global("OFFSETS", &offsets[..], true)
@@ -204,7 +214,7 @@ impl Probes {
     /// If the kernel refuses the iterator.
     pub fn seed(&mut self) -> Result<(), ProbeError> {
         self.iterator.clone().map_err(ProbeError::Load)?;
-        let program: &mut Iter = program(&mut self.ebpf, hooks::SEED)?;
+        let program: &mut Iter = typed(self.ebpf.program_mut(hooks::SEED), hooks::SEED)?;
         let run = |program: &mut Iter| -> Result<(), Box<dyn Error>> {
             let link = program.attach()?;
             let mut file = program.take_link(link)?.into_file()?;
