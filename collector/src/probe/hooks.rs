@@ -10,7 +10,7 @@ use std::thread;
 use aya::programs::{BtfTracePoint, FExit, Iter, KProbe, Program, RawTracePoint, TracePoint};
 use aya::{Btf, Ebpf};
 
-use super::load::{ProbeError, chain};
+use super::load::{Options, ProbeError, chain};
 use crate::model::HookKind;
 
 /// How a program is attached.
@@ -120,31 +120,33 @@ const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
 pub(super) fn attach_all(
     ebpf: &mut Ebpf,
     btf: &Btf,
-    only: Option<HookKind>,
+    options: &Options,
 ) -> Result<HookKind, ProbeError> {
     let mut programs: Programs = ebpf.programs_mut().collect();
     let of_state = |name: &str| STATE.iter().flatten().any(|hook| hook.0 == name);
     let mut state: Programs = programs.extract_if(|name, _| of_state(name)).collect();
     thread::scope(|scope| {
-        let state = scope.spawn(move || attach_state(&mut state, btf));
-        let accept_hook = attach_accept(&mut programs, btf, only)?;
+        let state = scope.spawn(move || attach_state(&mut state, btf, options.raw_state));
+        let accept_hook = attach_accept(&mut programs, btf, options.accept_hook)?;
         attach(&mut programs, btf, DESTROY)?;
         state.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok(accept_hook)
     })
 }
 
-fn attach_state(programs: &mut Programs, btf: &Btf) -> Result<(), ProbeError> {
+fn attach_state(programs: &mut Programs, btf: &Btf, raw: bool) -> Result<(), ProbeError> {
     let [[first, second], fallback] = STATE;
-    match attach(programs, btf, first) {
-        Ok(()) => attach(programs, btf, second),
-        Err(error) => {
-            tracing::info!("the untyped copies of it will do, which cost more: {error}");
-            fallback
-                .into_iter()
-                .try_for_each(|hook| attach(programs, btf, hook))
+    if !raw {
+        match attach(programs, btf, first) {
+            Ok(()) => return attach(programs, btf, second),
+            Err(error) => {
+                tracing::info!("the untyped copies of it will do, which cost more: {error}");
+            }
         }
     }
+    fallback
+        .into_iter()
+        .try_for_each(|hook| attach(programs, btf, hook))
 }
 
 fn attach_accept(

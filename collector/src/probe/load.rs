@@ -27,6 +27,8 @@ pub struct Options {
     pub buffer: u32,
     /// Only this hook for accepts, instead of the best that works.
     pub accept_hook: Option<HookKind>,
+    /// The state machine by raw tracepoints, as where `tp_btf` does not work (before 5.12).
+    pub raw_state: bool,
     /// How many sockets are remembered at the most.
     pub max_sockets: u32,
     /// The time between two comparisons of what is remembered with what the kernel lists.
@@ -38,6 +40,7 @@ impl Default for Options {
         Self {
             buffer: 16 << 20,
             accept_hook: None,
+            raw_state: false,
             max_sockets: 262_144,
             look_every: Duration::from_secs(30),
         }
@@ -122,7 +125,7 @@ impl Probes {
         let lost = take_map(&mut ebpf, "LOST")?;
 
         let seed = hooks::load_seed(&mut ebpf, &btf);
-        let accept_hook = hooks::attach_all(&mut ebpf, &btf, options.accept_hook)?;
+        let accept_hook = hooks::attach_all(&mut ebpf, &btf, options)?;
         let mut watching: Array<MapData, u32> = take_map(&mut ebpf, "WATCHING")?;
         let attached = Timestamp::now();
         watching
