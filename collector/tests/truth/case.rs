@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::actor::Window;
+use crate::machine::BOUND;
 use crate::story::{self, Story};
 use crate::trace::Tracer;
 
@@ -44,11 +45,12 @@ pub fn lacking<T>(why: impl Into<String>) -> Fallible<T> {
 }
 
 /// Asks again and again, until it is so.
-pub fn until(bound: Duration, mut so: impl FnMut() -> bool) -> Fallible<()> {
-    let deadline = Instant::now() + bound;
+#[track_caller]
+pub fn until(mut so: impl FnMut() -> bool) -> Fallible<()> {
+    let deadline = Instant::now() + BOUND;
     while !so() {
         if Instant::now() > deadline {
-            return failed(format!("did not become true within {bound:?}"));
+            return failed(format!("did not become true within {BOUND:?}"));
         }
         std::thread::yield_now();
     }

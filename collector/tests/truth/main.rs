@@ -15,6 +15,7 @@
 mod actor;
 mod case;
 mod cases;
+mod machine;
 mod story;
 mod trace;
 

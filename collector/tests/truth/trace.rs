@@ -10,10 +10,29 @@ use collector::probe;
 use collector::source::{Stop, host};
 use tokio_stream::StreamExt;
 
+use crate::machine::BOUND;
+
 /// Forces one of the hooks for accepts.
-const HOOK: &str = "TCPSCOPE_ACCEPT_HOOK";
-/// Loading takes long where the processor is emulated.
-const START: Duration = Duration::from_secs(60);
+const ACCEPT_HOOK: &str = "TCPSCOPE_ACCEPT_HOOK";
+/// Has the state machine attached as on kernels where the better way does not work.
+const RAW_STATE: &str = "TCPSCOPE_RAW_STATE";
+
+/// The hook for accepts that is forced, if there is one.
+///
+/// # Errors
+/// If there is no such hook.
+pub fn forced_accept_hook() -> Result<Option<HookKind>, String> {
+    let Ok(word) = std::env::var(ACCEPT_HOOK) else {
+        return Ok(None);
+    };
+    let mut all = HookKind::ALL.into_iter();
+    let found = all.find(|kind| kind.word() == word);
+    found.map(Some).ok_or(format!("{ACCEPT_HOOK} is {word:?}"))
+}
+
+pub fn is_raw_state_forced() -> bool {
+    std::env::var_os(RAW_STATE).is_some()
+}
 
 /// Everything that one tracer has said.
 #[derive(Default)]
@@ -100,23 +119,15 @@ impl Tracer {
         Self::start_with(&probe::Options::default())
     }
 
-    /// Starts one whose probes are loaded so, but for the hook for accepts.
+    /// Starts one whose probes are loaded so, but for the hooks that are forced.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(probe: &probe::Options) -> Result<Self, String> {
-        let accept_hook = match std::env::var(HOOK) {
-            Ok(word) => Some(
-                HookKind::ALL
-                    .into_iter()
-                    .find(|kind| kind.word() == word)
-                    .ok_or(format!("{HOOK} is {word:?}"))?,
-            ),
-            Err(_) => None,
-        };
         let options = host::Options {
             probe: probe::Options {
-                accept_hook,
+                accept_hook: forced_accept_hook()?,
+                raw_state: is_raw_state_forced(),
                 ..probe.clone()
             },
             node: "truth".into(),
@@ -145,12 +156,12 @@ impl Tracer {
             reader: Some(reader),
         };
         let started = |log: &Log| log.hello.is_some() || log.over.is_some();
-        tracer.wait_for(START, started);
+        tracer.wait_for(BOUND, started);
         let log = tracer.log();
         match (&log.hello, &log.over) {
             (Some(_), None) => {}
             (_, Some(why)) => return Err(why.clone()),
-            (None, None) => return Err(format!("no word of it within {START:?}")),
+            (None, None) => return Err(format!("no word of it within {BOUND:?}")),
         }
         drop(log);
         Ok(tracer)
@@ -192,7 +203,7 @@ impl Tracer {
     /// Asks it to come to its end, and waits: what it held back is in the log then.
     pub fn finish(&self) {
         self.stop.request();
-        self.wait_for(Duration::from_secs(10), |log| log.over.is_some());
+        self.wait_for(BOUND, |log| log.over.is_some());
     }
 
     /// What can be said without knowing what happened.

@@ -11,12 +11,10 @@ use super::protocol::{Acceptor, Fd, Moment, Op, Reply, Who};
 use super::serve::FLAG;
 use super::sys;
 use crate::case::{Fallible, Stop, failed, no};
+use crate::machine::{BOUND, BOUND_MS};
 
-/// No operation may take longer: then the kernel or the actor hangs.
-const BOUND: Duration = Duration::from_secs(90);
-
-/// How long a process may take to end.
-const BOUND_TO_END: Duration = Duration::from_secs(10);
+/// No operation may take longer, one that waits included: then the kernel or the actor hangs.
+const HANGS: Duration = BOUND.saturating_mul(2);
 
 /// How an actor is ended when the test is over.
 enum Life {
@@ -140,7 +138,7 @@ impl Actor {
     }
 
     fn meet(control: UnixStream, life: Life) -> Fallible<Self> {
-        control.set_read_timeout(Some(BOUND))?;
+        control.set_read_timeout(Some(HANGS))?;
         let mut actor = Self {
             control: BufReader::new(control),
             life,
@@ -199,7 +197,7 @@ impl Actor {
     pub fn is_blocked_in(&self, call: i64) -> Fallible<()> {
         let path = format!("/proc/{}/task/{}/syscall", self.who.pid, self.who.tid);
         let begin = format!("{call} ");
-        crate::case::until(Duration::from_secs(5), || {
+        crate::case::until(|| {
             std::fs::read_to_string(&path).is_ok_and(|text| text.starts_with(&begin))
         })
         .map_err(|_| {
@@ -291,8 +289,23 @@ impl Actor {
         })
     }
 
-    /// Waits so long for something to read; whether there is something.
-    pub fn waits_for_data(&mut self, fd: Fd, within_ms: i32) -> Fallible<bool> {
+    /// Waits for something to read.
+    pub fn waits_for_data(&mut self, fd: Fd) -> Fallible<()> {
+        if self.is_readable(fd, BOUND_MS)? {
+            return Ok(());
+        }
+        failed("there is nothing to read")
+    }
+
+    /// Lets so much time pass, in which nobody sends anything.
+    pub fn waits_in_vain(&mut self, fd: Fd, ms: i32) -> Fallible<()> {
+        if self.is_readable(fd, ms)? {
+            return failed("there is something to read");
+        }
+        Ok(())
+    }
+
+    fn is_readable(&mut self, fd: Fd, within_ms: i32) -> Fallible<bool> {
         Ok(self.does(Op::Readable { fd, within_ms })?.ok()? != 0)
     }
 
@@ -381,7 +394,7 @@ impl Actor {
 
     fn is_gone(&mut self, began: Moment) -> Fallible<Done> {
         if let Life::Process(child) = &mut self.life {
-            crate::case::until(BOUND_TO_END, || !matches!(child.try_wait(), Ok(None)))?;
+            crate::case::until(|| !matches!(child.try_wait(), Ok(None)))?;
         } else {
             // Its end of the control socket is closed with everything else.
             let mut line = String::new();

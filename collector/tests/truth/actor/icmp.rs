@@ -2,12 +2,13 @@
 //! loopback device of the actor's own network namespace, and answer it.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::protocol::Fd;
 use super::sys::{self, Answer};
+use crate::machine::BOUND;
 
 /// How many bytes of a packet's content an answer quotes: the ports and a number of the sequence.
 const QUOTED: usize = 8;
@@ -20,13 +21,11 @@ pub fn tap(domain: i32) -> Answer {
 
 /// Answers the next segment from that port with "destination unreachable".
 pub fn answer(tap: Fd, port: u16, code: u8) -> Answer {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + BOUND;
     let mut packet = [0; 2048];
     let tap_fd = sys::borrow(tap);
     let tap_socket = SockRef::from(&tap_fd);
-    tap_socket
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .map_err(errno)?;
+    tap_socket.set_read_timeout(Some(BOUND)).map_err(errno)?;
     let v6 = tap_socket.domain().map_err(errno)? == Domain::IPV6;
     while Instant::now() < deadline {
         let n = usize::try_from(sys::recv(tap, &mut packet)?).unwrap_or(0);

@@ -39,7 +39,6 @@ pub enum Op {
     /// Waits until a non-blocking connect is over; the result is `SO_ERROR`.
     Connected {
         fd: Fd,
-        within_ms: i32,
     },
     Accept {
         fd: Fd,
@@ -91,6 +90,10 @@ pub enum Op {
     Readable {
         fd: Fd,
         within_ms: i32,
+    },
+    /// Waits until something was sent again.
+    SentAgain {
+        fd: Fd,
     },
     /// `SOCK_DESTROY`.
     Destroy {

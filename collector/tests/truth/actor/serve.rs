@@ -7,10 +7,12 @@ use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::protocol::{Acceptor, Fd, Op, Reply, Who};
 use super::sys::{self, Answer};
 use super::{diag, icmp, uring};
+use crate::machine::{BOUND, BOUND_MS};
 
 /// The argument that makes this binary an actor.
 pub const FLAG: &str = "--actor";
@@ -82,8 +84,8 @@ impl Served<'_> {
             Op::Listen { fd, backlog } => sys::listen(*fd, *backlog),
             Op::Connect { fd, addr } => sys::connect(*fd, *addr),
             Op::Disconnect { fd } => sys::disconnect(*fd),
-            Op::Connected { fd, within_ms } => {
-                sys::poll(*fd, libc::POLLOUT, *within_ms)?;
+            Op::Connected { fd } => {
+                sys::poll(*fd, libc::POLLOUT, BOUND_MS)?;
                 sys::get(*fd, libc::SOL_SOCKET, libc::SO_ERROR)
             }
             Op::Accept { fd, by } => accept(*fd, *by),
@@ -111,6 +113,7 @@ impl Served<'_> {
             Op::Hear { fd } => sys::drop_nothing(*fd),
             Op::NonBlocking { fd } => sys::set_non_blocking(*fd),
             Op::Readable { fd, within_ms } => sys::poll(*fd, libc::POLLIN, *within_ms),
+            Op::SentAgain { fd } => sent_again(*fd),
             Op::Destroy { local, remote } => diag::destroy(*local, *remote),
             Op::State { fd } => sys::tcp_state(*fd),
             Op::Close { fd } => sys::close(*fd),
@@ -209,7 +212,7 @@ fn accept(fd: Fd, by: Acceptor) -> Answer {
         Acceptor::Accept => sys::accept(fd),
         Acceptor::Accept4 => sys::accept4(fd),
         Acceptor::Epoll => {
-            sys::epoll_wait(fd, 10_000)?;
+            sys::epoll_wait(fd, BOUND_MS)?;
             sys::accept(fd)
         }
     }
@@ -239,6 +242,17 @@ fn recv(fd: Fd, bytes: usize) -> Answer {
         }
     }
     Ok(i64::try_from(received).unwrap_or(i64::MAX))
+}
+
+fn sent_again(fd: Fd) -> Answer {
+    let deadline = Instant::now() + BOUND;
+    while Instant::now() < deadline {
+        match sys::tcp_retransmitted(fd)? {
+            0 => std::thread::yield_now(),
+            segments => return Ok(segments),
+        }
+    }
+    Err(libc::ETIMEDOUT)
 }
 
 fn burst(domain: i32, addr: SocketAddr, times: u32) -> Answer {

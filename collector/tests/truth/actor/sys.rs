@@ -190,6 +190,17 @@ pub fn tcp_state(fd: Fd) -> Answer {
     get(fd, libc::IPPROTO_TCP, libc::TCP_INFO).map(|word| word & 0xff)
 }
 
+/// How many segments were sent again, of `struct tcp_info`.
+pub fn tcp_retransmitted(fd: Fd) -> Answer {
+    // SAFETY: all zero is a valid structure.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = u32::try_from(size_of::<libc::tcp_info>()).unwrap_or(0);
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    // SAFETY: pointer and length are of one structure.
+    answer(unsafe { libc::getsockopt(fd, level, name, (&raw mut info).cast(), &raw mut len) })?;
+    Ok(info.tcpi_total_retrans.into())
+}
+
 /// A filter that lets nothing pass.
 pub fn drop_everything(fd: Fd) -> Answer {
     // BPF_RET | BPF_K with 0: the length to keep.

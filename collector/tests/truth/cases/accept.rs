@@ -81,7 +81,7 @@ fn later(case: &Case) -> Fallible<()> {
     let (mut client, mut server) = Actor::pair()?;
     let listener = server.listens(V4)?;
     let c = client.connects(listener.addr)?;
-    client.waits_for_data(c.fd, 300)?;
+    client.waits_in_vain(c.fd, 300)?;
     let a = server.accepts(listener)?;
     close_all(case, &mut client, vec![(c, a, &mut server)])
 }

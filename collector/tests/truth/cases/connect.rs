@@ -64,10 +64,7 @@ fn non_blocking(case: &Case) -> Fallible<()> {
         addr: listener.addr,
     })?;
     connect.fails_with(libc::EINPROGRESS)?;
-    let over = client.does(Op::Connected {
-        fd,
-        within_ms: 5000,
-    })?;
+    let over = client.does(Op::Connected { fd })?;
     let mut c = Conn::new(fd, over.clone())?;
     c.done.window = connect.window;
     let accept = server.does(Op::Accept {
@@ -76,11 +73,8 @@ fn non_blocking(case: &Case) -> Fallible<()> {
     })?;
     let a = Conn::new(as_fd(&accept)?, accept)?;
     let y = server.closes(a.fd)?;
-    client.does(Op::Connected {
-        fd,
-        within_ms: 5000,
-    })?;
-    until(std::time::Duration::from_secs(5), || {
+    client.does(Op::Connected { fd })?;
+    until(|| {
         client
             .does(Op::State { fd })
             .is_ok_and(|s| s.result == Ok(8))
@@ -130,10 +124,7 @@ fn refused_non_blocking(case: &Case) -> Fallible<()> {
     let local = bind(&mut client, fd)?;
     let connect = client.tries(Op::Connect { fd, addr: nobody })?;
     connect.fails_with(libc::EINPROGRESS)?;
-    let over = client.does(Op::Connected {
-        fd,
-        within_ms: 5000,
-    })?;
+    let over = client.does(Op::Connected { fd })?;
     assert_eq!(over.result, Ok(libc::ECONNREFUSED.into()));
     case.expect(&[Story::failed(
         &connect,

@@ -11,6 +11,7 @@ use super::place::{Place, start};
 use super::remembered::Sockets;
 use crate::actor::{Actor, Op, V4};
 use crate::case::{Case, Fallible, failed};
+use crate::machine::BOUND;
 use crate::trace::{Log, Tracer};
 
 cases! { "drift":
@@ -18,8 +19,6 @@ cases! { "drift":
     an_ending_that_was_missed,
     no_drift_without_a_cause,
 }
-
-const BOUND: Duration = Duration::from_secs(60);
 
 /// A tracer that looks often, and its map of sockets.
 fn looking(max_sockets: u32) -> Fallible<(Tracer, Sockets)> {

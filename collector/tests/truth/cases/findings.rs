@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use collector::model::findings::problems;
 use collector::model::{
@@ -13,6 +13,7 @@ use collector::model::{
 use super::cases;
 use crate::actor::{Actor, Listener, Op, V4, as_fd};
 use crate::case::{Case, Fallible, Stop, failed};
+use crate::machine::BOUND;
 use crate::trace::{Log, Tracer};
 
 cases! { "findings":
@@ -29,9 +30,6 @@ cases! { "findings":
     ports_run_out,
     one_peer_fails,
 }
-
-/// An ending is held back for a second; the rest is for a busy machine.
-const BOUND: Duration = Duration::from_secs(10);
 
 /// So many of a kind between the same two are a finding.
 const ENOUGH: usize = 3;
@@ -55,7 +53,11 @@ impl Stage {
             netns: client.who().netns,
             client,
             server,
-            thresholds: Thresholds::default(),
+            // How fast the machine is shall be no finding.
+            thresholds: Thresholds {
+                slow_accept_us: u64::MAX,
+                ..Thresholds::default()
+            },
         })
     }
 
@@ -71,7 +73,9 @@ impl Stage {
         let mut events: Vec<Event> = log.events[since..].iter().filter(own).cloned().collect();
         events.iter_mut().for_each(change);
         let mut store = Store::with_thresholds(Limits::default(), self.thresholds);
-        let now = Timestamp::now();
+        // As if one looked right after the last of them.
+        let latest = events.iter().map(|event| event.ts).max();
+        let now = latest.unwrap_or_else(Timestamp::now);
         let (node, lost) = ("truth".into(), Vec::new());
         store.apply(Update::Batch(Batch { node, events, lost }), now);
         let problems = problems(&store, now);
@@ -168,11 +172,12 @@ fn never_accepted(case: &Case) -> Fallible<()> {
 
 fn slow_accept(case: &Case) -> Fallible<()> {
     let (mut stage, since) = (Stage::new()?, since(case));
+    stage.thresholds = Thresholds::default();
     let listener = stage.server.listens(V4)?;
     for _ in 0..ENOUGH {
         let c = stage.client.connects(listener.addr)?;
         // Nobody sends anything: it waits so long.
-        stage.client.waits_for_data(c.fd, 150)?;
+        stage.client.waits_in_vain(c.fd, 150)?;
         stage.server.accepts(listener)?;
     }
     stage.finds(case.tracer(), since, &["slow accept"])
@@ -196,7 +201,7 @@ fn resets(case: &Case) -> Fallible<()> {
     for _ in 0..ENOUGH {
         let (c, a) = stage.pair(listener)?;
         stage.client.sends(c, 7)?;
-        stage.server.waits_for_data(a, 5_000)?;
+        stage.server.waits_for_data(a)?;
         stage.server.closes(a)?;
         let gone = stage.client.tries(Op::Recv { fd: c, bytes: 1 })?;
         gone.fails_with(libc::ECONNRESET)?;
@@ -226,6 +231,7 @@ fn churn(case: &Case) -> Fallible<()> {
     let times = stage.thresholds.short;
     let listener = stage.server.listens(V4)?;
     let fd = listener.fd;
+    let began = Instant::now();
     let serving = stage.server.begin(&Op::Serve { fd, times })?;
     stage.client.does(Op::Burst {
         domain: libc::AF_INET,
@@ -233,6 +239,9 @@ fn churn(case: &Case) -> Fallible<()> {
         times,
     })?;
     stage.server.finish(serving)?.ok()?;
+    // None of them lasted longer than all together.
+    let all_us = u64::try_from(began.elapsed().as_micros())?;
+    stage.thresholds.short_us = stage.thresholds.short_us.max(all_us);
     // Seen from both ends.
     stage.finds(case.tracer(), since, &["churn", "churn"])
 }
@@ -247,7 +256,7 @@ fn retransmissions(case: &Case) -> Fallible<()> {
         let (c, a) = stage.pair(listener)?;
         stage.server.does(Op::Deafen { fd: a })?;
         stage.client.sends(c, MUCH)?;
-        stage.client.waits_for_data(c, 500)?;
+        stage.client.does(Op::SentAgain { fd: c })?;
         stage.server.does(Op::Hear { fd: a })?;
         stage.server.receives(a, MUCH)?;
         stage.client.closes(c)?;

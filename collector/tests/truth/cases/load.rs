@@ -1,7 +1,6 @@
 //! Many at once: nothing is missing, nothing is there twice, and nothing is left behind.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use collector::model::{ConnId, Event, EventType, LossKind, Phase, Reason, Timestamp};
 
@@ -9,6 +8,7 @@ use super::cases;
 use super::remembered::Sockets;
 use crate::actor::{ANY6, Actor, Op, V4};
 use crate::case::{Case, Fallible, failed, until};
+use crate::machine::{BOUND, load};
 use crate::story::line;
 use crate::trace::{Log, Tracer};
 
@@ -17,9 +17,6 @@ cases! { "load":
     many_refused_by_mapped_addresses,
     a_port_used_again_at_once,
 }
-
-/// As long as it may take on an emulated processor.
-const BOUND: Duration = Duration::from_secs(60);
 
 /// What is said of a network namespace since it was made.
 struct Watched<'a> {
@@ -73,12 +70,11 @@ impl<'a> Watched<'a> {
     }
 }
 
-/// 50,000 connections: as many `C` and `A`, and twice as many endings, each with its opening.
+/// 50,000 connections, or a tenth: as many `C` and `A`, and twice as many endings, each with its opening.
 ///
 /// In bursts that the ring holds: where all processors are busy with connections, the tracer may get
 /// no time to read them, and says how many it has lost. That is another case.
 fn bursts_from_several_processes(case: &Case) -> Fallible<()> {
-    const BURSTS: u32 = 10;
     const PROCESSES: u32 = 4;
     const EACH: u32 = 1_250;
     let mut first = Actor::start()?;
@@ -103,7 +99,7 @@ fn bursts_from_several_processes(case: &Case) -> Fallible<()> {
         let listener = server.listens_with(V4, 4096, libc::IPPROTO_TCP)?;
         pairs.push((client, server, listener));
     }
-    for burst in 1..=BURSTS {
+    for burst in 1..=load(10) {
         let mut pending = Vec::new();
         for (client, server, listener) in &mut pairs {
             let serving = server.begin(&Op::Serve {
@@ -152,7 +148,7 @@ fn bursts_from_several_processes(case: &Case) -> Fallible<()> {
 
 /// Connects that fail leave nothing in the map of sockets.
 fn many_refused_by_mapped_addresses(case: &Case) -> Fallible<()> {
-    const TIMES: u32 = 10_000;
+    let times = load(10_000);
     let mut client = Actor::start()?;
     client.does(Op::OwnNetwork)?;
     let netns = client.who().netns;
@@ -162,13 +158,13 @@ fn many_refused_by_mapped_addresses(case: &Case) -> Fallible<()> {
     let done = client.does(Op::Burst {
         domain: libc::AF_INET6,
         addr: nobody.into(),
-        times: TIMES,
+        times,
     })?;
     if done.result != Ok(0) {
         return failed(format!("{:?} connects worked", done.result));
     }
     client.closes(fd)?;
-    watched.has(case, TIMES as usize)?;
+    watched.has(case, times as usize)?;
     for events in watched.connections().values() {
         for event in events {
             if event.reason != Some(Reason::Refused) || event.ip_version() != 4 {
@@ -220,8 +216,7 @@ fn a_port_used_again_at_once(case: &Case) -> Fallible<()> {
 
 /// Waits until the tracer remembers no socket of a namespace.
 fn nothing_remembered(netns: u32) -> Fallible<()> {
-    let bound = Duration::from_secs(5);
-    until(bound, || remembered(netns).is_ok_and(|n| n == 0)).or_else(|_| {
+    until(|| remembered(netns).is_ok_and(|n| n == 0)).or_else(|_| {
         failed(format!(
             "{:?} sockets are still remembered",
             remembered(netns).ok()

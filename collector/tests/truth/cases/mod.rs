@@ -8,6 +8,7 @@ mod cost;
 mod drift;
 mod ending;
 mod findings;
+mod hooks;
 mod load;
 mod loss;
 mod neighbours;
@@ -39,6 +40,7 @@ const THEMES: &[&[Named]] = &[
     drift::CASES,
     ending::CASES,
     findings::CASES,
+    hooks::CASES,
     load::CASES,
     loss::CASES,
     neighbours::CASES,

@@ -230,7 +230,5 @@ fn remove_cgroup(name: &str) -> Fallible<()> {
     let (mount, path) = hierarchy().ok_or_else(no("cgroup v2 hierarchy"))?;
     let mount = mount.ok_or_else(no("mounted cgroup v2 hierarchy"))?;
     let folder = format!("{mount}{path}/{name}");
-    crate::case::until(std::time::Duration::from_secs(5), || {
-        std::fs::remove_dir(&folder).is_ok()
-    })
+    crate::case::until(|| std::fs::remove_dir(&folder).is_ok())
 }

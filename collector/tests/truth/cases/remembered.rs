@@ -84,6 +84,26 @@ pub fn skipped() -> Fallible<Vec<(u64, u64)>> {
     Ok(found)
 }
 
+/// The programs of this process: the names that the kernel keeps, and `verified_insns`, which is 0 where
+/// the kernel does not tell (before 5.16). Those of several tracers are one if they are the same.
+pub fn programs() -> Fallible<Vec<(String, u64)>> {
+    let mut found = Vec::new();
+    for fields in fdinfo()? {
+        // Links have the number of their program too.
+        let (Some(id), Some(_)) = (fields.get("prog_id"), fields.get("prog_type")) else {
+            continue;
+        };
+        let insns = fields.get("verified_insns").copied().unwrap_or_default();
+        let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
+        let mut ours = loaded.filter(|info| u64::from(info.id()) == *id);
+        let info = ours.next().ok_or_else(no("such program"))?;
+        found.push((info.name_as_str().unwrap_or_default().to_owned(), insns));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
 /// What the kernel says of each descriptor of this process, as far as it is numbers.
 pub fn fdinfo() -> Fallible<Vec<Fields>> {
     let mut all = Vec::new();

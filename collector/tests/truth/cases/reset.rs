@@ -51,7 +51,7 @@ fn by_linger(case: &Case) -> Fallible<()> {
 fn by_unread_data(case: &Case) -> Fallible<()> {
     let mut p = Pair::open()?;
     p.client.sends(p.c.fd, 7)?;
-    p.server.waits_for_data(p.a.fd, 5000)?;
+    p.server.waits_for_data(p.a.fd)?;
     let y = p.server.closes(p.a.fd)?;
     let gone = p.client.tries(Op::Recv {
         fd: p.c.fd,
@@ -74,7 +74,7 @@ fn by_unread_data(case: &Case) -> Fallible<()> {
 fn by_exit_with_unread_data(case: &Case) -> Fallible<()> {
     let mut p = Pair::open()?;
     p.client.sends(p.c.fd, 7)?;
-    p.server.waits_for_data(p.a.fd, 5000)?;
+    p.server.waits_for_data(p.a.fd)?;
     let y = p.server.exits(0)?;
     let gone = p.client.tries(Op::Recv {
         fd: p.c.fd,

@@ -97,7 +97,7 @@ fn heard_again(case: &Case) -> Fallible<()> {
     p.server.does(Op::Deafen { fd: p.a.fd })?;
     p.client.sends(p.c.fd, MUCH)?;
     // The timer of the first segments goes off at least once before the server hears.
-    p.client.waits_for_data(p.c.fd, 500)?;
+    p.client.does(Op::SentAgain { fd: p.c.fd })?;
     p.server.does(Op::Hear { fd: p.a.fd })?;
     p.server.receives(p.a.fd, MUCH)?;
     let y = p.server.closes(p.a.fd)?;
@@ -215,9 +215,7 @@ fn stopped_in_connect_until_refused(case: &Case) -> Fallible<()> {
             errno(libc::ECONNREFUSED),
         )
     };
-    crate::case::until(std::time::Duration::from_secs(5), || {
-        client.has_no_socket(local, addr).unwrap_or(false)
-    })?;
+    crate::case::until(|| client.has_no_socket(local, addr).unwrap_or(false))?;
     client.signal(Signal::CONT)?;
     let connect = client.finish(connecting)?;
     connect.fails_with(libc::ECONNREFUSED)?;

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use collector::model::Reason;
+use collector::model::{Reason, TcpState};
+use collector::sock_diag::{Socket, dump_all_netns};
 
 use super::cases;
 use crate::actor::{Actor, Conn, Listener, Op, V4, Window};
-use crate::case::{Case, Fallible};
+use crate::case::{Case, Fallible, now, until};
 use crate::story::Story;
 
 cases! { "special":
@@ -42,10 +43,7 @@ fn fast_open(client: &mut Actor, server: &mut Actor, listener: Listener) -> Fall
     })?;
     let a = server.accepts(listener)?;
     server.receives(a.fd, 6)?;
-    let over = client.does(Op::Connected {
-        fd,
-        within_ms: 5000,
-    })?;
+    let over = client.does(Op::Connected { fd })?;
     let mut c = Conn::new(fd, over.clone())?;
     c.done.window = sent.window;
     let x = client.closes(fd)?;
@@ -90,10 +88,7 @@ fn fast_open_accepted_at_once(case: &Case) -> Fallible<()> {
     let a = server.accepts(listener)?;
     server.receives(a.fd, 6)?;
     client.does(Op::Hear { fd })?;
-    let over = client.does(Op::Connected {
-        fd,
-        within_ms: 5000,
-    })?;
+    let over = client.does(Op::Connected { fd })?;
     let mut c = Conn::new(fd, over)?;
     c.done.window = sent.window;
     // Until the server has the last segment of the handshake.
@@ -157,10 +152,7 @@ fn simultaneous_open(case: &Case) -> Fallible<()> {
         addr: first,
     })?;
     let b = Conn::new(second, connect)?;
-    let over = one.does(Op::Connected {
-        fd,
-        within_ms: 5000,
-    })?;
+    let over = one.does(Op::Connected { fd })?;
     let mut a = Conn::new(fd, over.clone())?;
     a.done.window = begun.window;
     let x = one.closes(fd)?;
@@ -186,14 +178,22 @@ fn mptcp_to_plain(case: &Case) -> Fallible<()> {
     through_mptcp(case, libc::IPPROTO_TCP)
 }
 
-/// With MPTCP it is a worker of the kernel's that closes the subflows, some time after.
-const LATE_NS: i64 = 2_000_000_000;
+/// With MPTCP it is a worker of the kernel's that closes the subflows, some time after the call: by
+/// when the last one of that port was closed.
+fn closed_by_a_worker(netns: u32, port: u16) -> Fallible<Window> {
+    until(|| subflows(netns, port).is_ok_and(|open| open.is_empty()))?;
+    Ok(now())
+}
 
-fn late(call: Window) -> Window {
-    Window {
-        to: call.to + LATE_NS,
-        ..call
-    }
+/// What is open of that port in a network namespace, and not closed by its own side.
+fn subflows(netns: u32, port: u16) -> Fallible<Vec<Socket>> {
+    let all = dump_all_netns()?.sockets.into_iter();
+    let open = all.filter(|(inside, socket)| {
+        *inside == netns
+            && (socket.local.port == port || socket.remote.port == port)
+            && matches!(socket.state, TcpState::Established | TcpState::CloseWait)
+    });
+    Ok(open.map(|(_, socket)| socket).collect())
 }
 
 fn through_mptcp(case: &Case, client_protocol: i32) -> Fallible<()> {
@@ -219,13 +219,14 @@ fn through_mptcp(case: &Case, client_protocol: i32) -> Fallible<()> {
     let x = client.closes(fd)?;
     server.drains(a.fd)?;
     let y = server.closes(a.fd)?;
+    let over = closed_by_a_worker(client.who().netns, listener.addr.port())?;
     case.expect(&[
         Story::connected(&c)
-            .closed_within(&x, late(x.window), Reason::FinLocal)
+            .closed_within(&x, x.window.until(over), Reason::FinLocal)
             .by_any_thread()
             .bytes(9, 0),
         Story::accepted(&a, &c)
-            .closed_within(&y, late(y.window), Reason::FinRemote)
+            .closed_within(&y, y.window.until(over), Reason::FinRemote)
             .by_any_thread()
             .bytes(0, 9),
     ])
@@ -233,12 +234,8 @@ fn through_mptcp(case: &Case, client_protocol: i32) -> Fallible<()> {
 
 /// Where the client's second subflow to that address begins, once it is established.
 fn second_path(netns: u32, to: SocketAddr) -> Option<SocketAddr> {
-    let all = collector::sock_diag::dump_all_netns().ok()?;
-    let open = all.sockets.into_iter().filter(|(inside, socket)| {
-        *inside == netns && socket.state == collector::model::TcpState::Established
-    });
-    open.map(|(_, socket)| socket)
-        .find(|socket| socket.local.addr != to.ip() && socket.remote.port == to.port())
+    let mut open = subflows(netns, to.port()).ok()?.into_iter();
+    open.find(|socket| socket.local.addr != to.ip() && socket.remote.port == to.port())
         .map(|socket| SocketAddr::new(socket.local.addr, socket.local.port))
 }
 
@@ -269,7 +266,7 @@ fn mptcp_with_a_joined_subflow(case: &Case) -> Fallible<()> {
     client.receives(fd, 1)?;
     let netns = client.who().netns;
     let mut joined = None;
-    crate::case::until(std::time::Duration::from_secs(10), || {
+    until(|| {
         joined = second_path(netns, listener.addr);
         joined.is_some()
     })?;
@@ -277,17 +274,15 @@ fn mptcp_with_a_joined_subflow(case: &Case) -> Fallible<()> {
     let x = client.closes(fd)?;
     server.drains(a.fd)?;
     let y = server.closes(a.fd)?;
-    let whole = Window {
-        from: c.done.window.from,
-        to: y.window.to + LATE_NS,
-    };
+    let over = closed_by_a_worker(netns, listener.addr.port())?;
+    let whole = c.done.window.until(over);
     case.expect(&[
         Story::connected(&c)
-            .closed_within(&x, late(x.window), Reason::FinLocal)
+            .closed_within(&x, x.window.until(over), Reason::FinLocal)
             .by_any_thread()
             .bytes(9, 1),
         Story::accepted(&a, &c)
-            .closed_within(&y, late(y.window), Reason::FinRemote)
+            .closed_within(&y, y.window.until(over), Reason::FinRemote)
             .by_any_thread()
             .bytes(1, 9),
         Story::opened_by_nobody(netns, second, listener.addr, whole)
