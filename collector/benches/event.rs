@@ -20,7 +20,10 @@ const STEPS: [(&str, &str); 6] = [
     ("bytes to event to model", "store"),
     ("bytes to event to JSON", "json"),
     ("filter by port and command", "filter:port:8080 comm:client"),
-    ("filter by address and latency", "filter:!dst:10.1.0.0/27 lat>30us"),
+    (
+        "filter by address and latency",
+        "filter:!dst:10.1.0.0/27 lat>30us",
+    ),
     ("filter by text", "filter:server"),
 ];
 
