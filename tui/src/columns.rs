@@ -62,7 +62,7 @@ const LAYOUT: [(&str, Kind, [u16; 3]); 23] = [
     ("STATE", Kind::State, [6, 6, 6]),
     ("AGE", Kind::Age, [6, 6, 6]),
     ("TIME", Kind::Time, [8, 12, 15]),
-    ("NODE", Kind::Ends, [8, 12, 30]),
+    ("NODE", Kind::Plain, [8, 12, 30]),
     ("NAMESPACE", Kind::Plain, [9, 12, 30]),
     ("POD", Kind::Ends, [12, 28, 63]),
     ("CONTAINER", Kind::Plain, [9, 14, 40]),
