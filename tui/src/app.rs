@@ -301,11 +301,8 @@ impl App {
         match command {
             Command::Move(motion) => self.go(motion),
             Command::Show(tab) => self.show(tab),
-            Command::NextTab => {
-                let at = Tab::ALL.iter().position(|tab| *tab == self.tab);
-                let next = at.map_or(0, |at| at + 1) % Tab::ALL.len();
-                self.show(Tab::ALL[next]);
-            }
+            Command::NextTab => self.show(self.tab.after(1)),
+            Command::PreviousTab => self.show(self.tab.after(Tab::ALL.len() - 1)),
             Command::Toggle(kind) => {
                 let hidden = &mut self.sieve.hidden[kind as usize];
                 *hidden = !*hidden;

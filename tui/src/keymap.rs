@@ -156,7 +156,7 @@ impl Binding {
 pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     use Command::{
         AllNamespaces, Answer, Ask, Back, Complete, Copy, Drill, Export, Filter, Help, Invert,
-        Keep, Mark, MarkRange, Move, NextTab, Pause, Pick, Quit, Recall, Repaint, Seek, Show, Sort,
+        Keep, Mark, MarkRange, Move, NextTab, Pause, Pick, PreviousTab, Quit, Recall, Repaint, Seek, Show, Sort,
         Speed, Suspend, Toggle, Unmark,
     };
     use EventType::{Accept, Close, Connect, Unknown};
@@ -192,13 +192,13 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                     "half a page up",
                 ),
                 bind(
-                    &[&[key(KeyCode::PageDown)]],
+                    &[&[key(KeyCode::PageDown)], &[ctrl('f')]],
                     Move(Motion::PageDown),
                     Always,
                     "a page down",
                 ),
                 bind(
-                    &[&[key(KeyCode::PageUp)]],
+                    &[&[key(KeyCode::PageUp)], &[ctrl('b')]],
                     Move(Motion::PageUp),
                     Always,
                     "a page up",
@@ -346,6 +346,12 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
                 bind(&[&[ch('6')]], Show(Tab::Nodes), Rows, "nodes"),
                 bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view")
                     .footer_until("view", 6),
+                bind(
+                    &[&[key(KeyCode::BackTab)]],
+                    PreviousTab,
+                    Rows,
+                    "the view before",
+                ),
                 bind(
                     &[&[key(KeyCode::Enter)]],
                     Drill,
@@ -635,8 +641,8 @@ pub(crate) fn resolve(event: &Event, mode: Mode) -> Option<Action> {
         Event::Key(key) => {
             let bound = Key::of(*key).and_then(|key| mode.press(key));
             match bound {
-                None if mode.asked => everywhere(*key),
-                None if mode.prompt.is_some() => typed(event),
+                None if mode.asked => everywhere(*key, mode),
+                None if mode.prompt.is_some() => typed(event, mode),
                 bound => bound,
             }
         }
@@ -645,19 +651,20 @@ pub(crate) fn resolve(event: &Event, mode: Mode) -> Option<Action> {
 }
 
 /// At the prompt, the keys that work everywhere do so unless they edit.
-fn typed(event: &Event) -> Option<Action> {
+fn typed(event: &Event, mode: Mode) -> Option<Action> {
     if let Some(edit) = to_input_request(event) {
         return Some(Action::Edit(edit));
     }
     let Event::Key(key) = event else { return None };
-    everywhere(*key)
+    everywhere(*key, mode)
 }
 
 /// What a key means even where letters are text.
-fn everywhere(event: KeyEvent) -> Option<Action> {
+fn everywhere(event: KeyEvent, mode: Mode) -> Option<Action> {
     let key = Key::of(event).filter(|key| key.ctrl)?;
     let bound = Mode {
         covered: true,
+        keymap: mode.keymap,
         ..Mode::default()
     };
     bound.press(key)

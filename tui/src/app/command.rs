@@ -70,6 +70,7 @@ impl App {
                 let theme = Theme::named(argument);
                 self.theme = theme.ok_or_else(|| wrong(format!("themes are {names}")))?;
             }
+            Does::Show(tab) => self.show(tab),
             Does::Help => self.help = Some(0),
             Does::Quit if self.may_quit() => return Ok(Effect::Quit),
             Does::Quit => {}
@@ -244,7 +245,7 @@ impl App {
             Does::Theme => complete::beginning(typed, THEMES.each_ref().map(|theme| theme.name)),
             Does::Seek => complete::beginning(typed, ["+10s", "-10s", "+1m", "-1m"]),
             Does::Speed => complete::beginning(typed, ["1x", "4x", "0.5x", "max"]),
-            Does::Record | Does::Help | Does::Quit => return None,
+            Does::Record | Does::Show(_) | Does::Help | Does::Quit => return None,
         };
         Completion::new(text, start, choices)
     }
