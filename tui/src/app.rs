@@ -36,6 +36,7 @@ use crate::help;
 use crate::history::History;
 use crate::job::{Done, Job};
 use crate::keymap::{Key, Keymap};
+use crate::screen::view_at;
 use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Motion};
 use collector::source::replay::Playing;
@@ -415,6 +416,12 @@ impl App {
 
     fn click(&mut self, column: u16, line: u16) {
         let Some(panels) = self.panels() else { return };
+        if line == panels.header.y {
+            if let Some(tab) = view_at(self.size.width, column) {
+                self.show(tab);
+            }
+            return;
+        }
         if line == panels.titles.y {
             self.sort_at(column);
             return;

@@ -294,6 +294,8 @@ fn the_mouse_selects_scrolls_and_sorts() {
     terminal.wait("scrolled rows", |t| t.text().contains(" 1078 "));
     terminal.keys(&press(0, 2, 4));
     terminal.wait_for("sort TIME↓");
+    terminal.keys(&press(0, 12, 1));
+    terminal.wait_for("STATE");
     terminal.keys("q");
     assert_eq!(terminal.end().exit_code(), 0);
 
