@@ -343,6 +343,11 @@ impl App {
         Effect::Draw
     }
 
+    /// All that comes is recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
     /// Closes what is topmost.
     fn back(&mut self) {
         if self.help.take().is_some() || self.abandon() || self.step_back() {

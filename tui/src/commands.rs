@@ -66,7 +66,7 @@ pub(crate) const COMMANDS: [Command; 22] = [
     command("sort", Does::Sort, "COLUMN; again, the other way"),
     command("cols", Does::Columns, "LIST, or default, or save"),
     command("export", Does::Export, "FORMAT FILE: write rows"),
-    command("record", Does::Record, "FILE: keep what comes now"),
+    command("record", Does::Record, "FILE: keep; without, end it"),
     command("context", Does::Context, "NAME: watch this cluster"),
     command("seek", Does::Seek, "recording: +30s, -5m, 15:04"),
     command("speed", Does::Speed, "recording: 4x, 0.5x, max"),

@@ -156,8 +156,8 @@ impl Binding {
 pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     use Command::{
         AllNamespaces, Answer, Ask, Back, Complete, Copy, Drill, Export, Filter, Help, Invert,
-        Keep, Mark, MarkRange, Move, NextTab, Pause, Pick, PreviousTab, Quit, Recall, Repaint, Seek, Show, Sort,
-        Speed, Suspend, Toggle, Unmark,
+        Keep, Mark, MarkRange, Move, NextTab, Pause, Pick, PreviousTab, Quit, Recall, Repaint,
+        Seek, Show, Sort, Speed, Suspend, Toggle, Unmark,
     };
     use EventType::{Accept, Close, Connect, Unknown};
     use When::{Always, Asked, At, Closable, Prompt, Records, Replay, Rows, Text};

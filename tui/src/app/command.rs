@@ -160,10 +160,20 @@ impl App {
         Ok(())
     }
 
-    /// Asks for a recording of all that comes from now on.
+    /// Asks for a recording of all that comes from now on; without a name, for the end of it.
     fn record(&mut self, name: &str) -> Result<(), String> {
-        if name.is_empty() {
-            return Err("name a file".to_owned());
+        match (self.recorded, name.is_empty()) {
+            (false, true) => return Err("name a file".to_owned()),
+            (true, false) => {
+                return Err("it is recorded already: `:record` alone ends that".to_owned());
+            }
+            (true, true) => {
+                self.recorded = false;
+                self.jobs.push_back(Job::EndRecording);
+                self.message = Some(Message::good("the recording has ended"));
+                return Ok(());
+            }
+            (false, false) => {}
         }
         if self.over {
             return Err("the source has ended: nothing will come".to_owned());

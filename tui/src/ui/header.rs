@@ -206,6 +206,9 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
         let n = grouped(app.store().connections().untracked());
         part(format!("untracked {n}"), theme.bad);
     }
+    if app.is_recorded() {
+        part("REC".into(), theme.note);
+    }
     match app.marked() {
         (0, 0) => {}
         (n, 0) => part(format!("{} marked", grouped(n as u64)), theme.note),
