@@ -86,6 +86,7 @@ impl Binding {
 }
 
 /// The bindings, under the titles that they have in the help.
+#[rustfmt::skip] // A table.
 pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     use Command::{
         AllNamespaces, Answer, Ask, Back, Complete, Copy, Drill, Export, Filter, Help, Invert,
@@ -97,316 +98,75 @@ pub(crate) const BINDINGS: [(&str, &[Binding]); 6] = {
     /// Stands at the end of the footer.
     const LAST: u8 = u8::MAX;
     [
-        (
-            "Moving",
-            &[
-                bind(
-                    &[&[ch('j')], &[key(KeyCode::Down)]],
-                    Move(Motion::Down),
-                    Always,
-                    "down",
-                ),
-                bind(
-                    &[&[ch('k')], &[key(KeyCode::Up)]],
-                    Move(Motion::Up),
-                    Always,
-                    "up",
-                ),
-                bind(
-                    &[&[ctrl('d')]],
-                    Move(Motion::HalfPageDown),
-                    Always,
-                    "half a page down",
-                ),
-                bind(
-                    &[&[ctrl('u')]],
-                    Move(Motion::HalfPageUp),
-                    Always,
-                    "half a page up",
-                ),
-                bind(
-                    &[&[key(KeyCode::PageDown)], &[ctrl('f')]],
-                    Move(Motion::PageDown),
-                    Always,
-                    "a page down",
-                ),
-                bind(
-                    &[&[key(KeyCode::PageUp)], &[ctrl('b')]],
-                    Move(Motion::PageUp),
-                    Always,
-                    "a page up",
-                ),
-                bind(
-                    &[&[ch('g'), ch('g')], &[key(KeyCode::Home)]],
-                    Move(Motion::First),
-                    Always,
-                    "first row",
-                ),
-                bind(
-                    &[&[ch('G')], &[key(KeyCode::End)]],
-                    Move(Motion::Last),
-                    Always,
-                    "last row; follow by TIME",
-                ),
-            ],
-        ),
-        (
-            "What is shown",
-            &[
-                bind(&[&[ch('/')]], Filter, Rows, "filter: port:443 !comm:curl")
-                    .footer_until("filter", 1),
-                bind(&[&[ch(':')]], Ask, Rows, "a command, such as :theme")
-                    .footer_until("command", 7),
-                bind(
-                    &[&[ch('n')]],
-                    Pick(Picks::Namespace),
-                    Rows,
-                    "pick a namespace",
-                )
-                .footer_until("namespace", 11),
-                bind(&[&[ch('p')]], Pick(Picks::Pod), Rows, "pick a pod").footer_until("pod", 12),
-                bind(&[&[ch('0')]], AllNamespaces, Rows, "all namespaces"),
-                bind(&[&[ch('P')]], Pause, Rows, "pause, resume").footer_until("pause", 5),
-                bind(
-                    &[&[ch('[')]],
-                    Seek { forth: false },
-                    Replay,
-                    "recording: 10 s back",
-                )
-                .footer_until("seek", 5),
-                bind(
-                    &[&[ch(']')]],
-                    Seek { forth: true },
-                    Replay,
-                    "recording: 10 s forth",
-                )
-                .footer_until("seek", 5),
-                bind(
-                    &[&[ch('<')]],
-                    Speed { up: false },
-                    Replay,
-                    "recording: half as fast",
-                )
-                .footer_until("speed", 5),
-                bind(
-                    &[&[ch('>')]],
-                    Speed { up: true },
-                    Replay,
-                    "recording: twice as fast",
-                )
-                .footer_until("speed", 5),
-                bind(
-                    &[&[ch('t'), ch('c')]],
-                    Toggle(Connect),
-                    Rows,
-                    "show or hide C, connects",
-                )
-                .footer_until("connect", 8),
-                bind(
-                    &[&[ch('t'), ch('a')]],
-                    Toggle(Accept),
-                    Rows,
-                    "show or hide A, accepts",
-                )
-                .footer_until("accept", 8),
-                bind(
-                    &[&[ch('t'), ch('x')]],
-                    Toggle(Close),
-                    Rows,
-                    "show or hide X, closes",
-                )
-                .footer_until("close", 8),
-                bind(
-                    &[&[ch('t'), ch('u')]],
-                    Toggle(Unknown),
-                    Rows,
-                    "show or hide U, unknown",
-                )
-                .footer_until("unknown", 8),
-                bind(
-                    &[&[ch('w')]],
-                    Command::Wide,
-                    Rows,
-                    "wide: all columns, whole",
-                )
-                .footer_until("wide", 10),
-                bind(
-                    &[&[key(KeyCode::Left)], &[ch('h')]],
-                    Sort(Side::Left),
-                    Rows,
-                    "sort by the column left",
-                )
-                .footer_until("sort", 9),
-                bind(
-                    &[&[key(KeyCode::Right)], &[ch('l')]],
-                    Sort(Side::Right),
-                    Rows,
-                    "sort by the column right",
-                )
-                .footer_until("sort", 9),
-                bind(&[&[ch('i')]], Invert, Rows, "sort the other way round")
-                    .footer_until("invert", 13),
-            ],
-        ),
-        (
-            "Views",
-            &[
-                bind(
-                    &[&[ch('1')]],
-                    Show(Tab::Events),
-                    Rows,
-                    "events as they happen",
-                ),
-                bind(
-                    &[&[ch('2')]],
-                    Show(Tab::Connections),
-                    Rows,
-                    "connections, open and ended",
-                ),
-                bind(
-                    &[&[ch('3')]],
-                    Show(Tab::Pods),
-                    Rows,
-                    "pods, or units, or commands",
-                ),
-                bind(&[&[ch('4')]], Show(Tab::Types), Rows, "types and reasons"),
-                bind(
-                    &[&[ch('5')]],
-                    Show(Tab::Problems),
-                    Rows,
-                    "problems and findings",
-                ),
-                bind(&[&[ch('6')]], Show(Tab::Nodes), Rows, "nodes"),
-                bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view")
-                    .footer_until("view", 6),
-                bind(
-                    &[&[key(KeyCode::BackTab)]],
-                    PreviousTab,
-                    Rows,
-                    "the view before",
-                ),
-                bind(
-                    &[&[key(KeyCode::Enter)]],
-                    Drill,
-                    When::Drill,
-                    "what is behind the row",
-                )
-                .footer_until("open", 2),
-            ],
-        ),
-        (
-            "Marked rows and files",
-            &[
-                bind(&[&[ch(' ')]], Mark, Records, "mark, or unmark").footer_until("mark", 3),
-                bind(
-                    &[&[ch('v')], &[ctrl(' ')]],
-                    MarkRange,
-                    Records,
-                    "mark from last mark to here",
-                )
-                .footer_until("range", 14),
-                bind(&[&[ch('V')]], Unmark, Records, "take all marks away"),
-                bind(
-                    &[&[ch('s')], &[ctrl('s')]],
-                    Export,
-                    Rows,
-                    "export marked, else all rows",
-                )
-                .footer_until("export", 4),
-                bind(
-                    &[&[ch('y')]],
-                    Copy(What::Cell),
-                    Rows,
-                    "copy cell of the sort column",
-                ),
-                bind(&[&[ch('Y')]], Copy(What::Record), Rows, "copy row as JSON")
-                    .footer_until("copy", 15),
-            ],
-        ),
-        (
-            "At a prompt",
-            &[
-                bind(
-                    &[&[key(KeyCode::Enter)]],
-                    Keep,
-                    Prompt,
-                    "take what was typed",
-                )
-                .footer("ok"),
-                bind(&[&[key(KeyCode::Esc)]], Back, Prompt, "leave all as it was").footer("cancel"),
-                bind(
-                    &[&[key(KeyCode::Tab)]],
-                    Complete { forth: true },
-                    Text,
-                    "complete; again, the next",
-                )
-                .footer("complete"),
-                bind(
-                    &[&[key(KeyCode::Tab)]],
-                    Complete { forth: true },
-                    At(Asks::Export),
-                    "export: another format",
-                )
-                .footer("format"),
-                bind(
-                    &[&[key(KeyCode::BackTab)]],
-                    Complete { forth: false },
-                    Prompt,
-                    "the completion before",
-                ),
-                bind(
-                    &[&[key(KeyCode::Up)], &[ctrl('p')]],
-                    Recall { older: true },
-                    Text,
-                    "what was typed before",
-                )
-                .footer("before"),
-                bind(
-                    &[&[key(KeyCode::Down)], &[ctrl('n')]],
-                    Recall { older: false },
-                    Text,
-                    "what was typed after that",
-                ),
-                bind(
-                    &[&[key(KeyCode::Up)], &[ctrl('p')]],
-                    Recall { older: true },
-                    At(Asks::Pick),
-                    "list: up",
-                )
-                .footer("up"),
-                bind(
-                    &[&[key(KeyCode::Down)], &[ctrl('n')]],
-                    Recall { older: false },
-                    At(Asks::Pick),
-                    "list: down",
-                )
-                .footer("down"),
-                bind(&[&[ch('y')]], Answer { yes: true }, Asked, "yes").footer("yes"),
-                bind(
-                    &[&[ch('n')], &[key(KeyCode::Esc)]],
-                    Answer { yes: false },
-                    Asked,
-                    "no",
-                )
-                .footer("no"),
-            ],
-        ),
-        (
-            "Program",
-            &[
-                bind(
-                    &[&[key(KeyCode::Esc)]],
-                    Back,
-                    Closable,
-                    "back: detail, filter, marks",
-                )
-                .footer_until("back", 2),
-                bind(&[&[ch('?')]], Help, Always, "this help").footer_until("help", LAST),
-                bind(&[&[ctrl('l')]], Repaint, Always, "draw the screen again"),
-                bind(&[&[ctrl('z')]], Suspend, Always, "suspend, until `fg`"),
-                bind(&[&[ch('q')], &[ctrl('c')]], Quit, Always, "quit").footer_until("quit", LAST),
-            ],
-        ),
+        ("Moving", &[
+            bind(&[&[ch('j')], &[key(KeyCode::Down)]], Move(Motion::Down), Always, "down"),
+            bind(&[&[ch('k')], &[key(KeyCode::Up)]], Move(Motion::Up), Always, "up"),
+            bind(&[&[ctrl('d')]], Move(Motion::HalfPageDown), Always, "half a page down"),
+            bind(&[&[ctrl('u')]], Move(Motion::HalfPageUp), Always, "half a page up"),
+            bind(&[&[key(KeyCode::PageDown)], &[ctrl('f')]], Move(Motion::PageDown), Always, "a page down"),
+            bind(&[&[key(KeyCode::PageUp)], &[ctrl('b')]], Move(Motion::PageUp), Always, "a page up"),
+            bind(&[&[ch('g'), ch('g')], &[key(KeyCode::Home)]], Move(Motion::First), Always, "first row"),
+            bind(&[&[ch('G')], &[key(KeyCode::End)]], Move(Motion::Last), Always, "last row; follow by TIME"),
+        ]),
+        ("What is shown", &[
+            bind(&[&[ch('/')]], Filter, Rows, "filter: port:443 !comm:curl").footer_until("filter", 1),
+            bind(&[&[ch(':')]], Ask, Rows, "a command, such as :theme").footer_until("command", 7),
+            bind(&[&[ch('n')]], Pick(Picks::Namespace), Rows, "pick a namespace").footer_until("namespace", 11),
+            bind(&[&[ch('p')]], Pick(Picks::Pod), Rows, "pick a pod").footer_until("pod", 12),
+            bind(&[&[ch('0')]], AllNamespaces, Rows, "all namespaces"),
+            bind(&[&[ch('P')]], Pause, Rows, "pause, resume").footer_until("pause", 5),
+            bind(&[&[ch('[')]], Seek { forth: false }, Replay, "recording: 10 s back").footer_until("seek", 5),
+            bind(&[&[ch(']')]], Seek { forth: true }, Replay, "recording: 10 s forth").footer_until("seek", 5),
+            bind(&[&[ch('<')]], Speed { up: false }, Replay, "recording: half as fast").footer_until("speed", 5),
+            bind(&[&[ch('>')]], Speed { up: true }, Replay, "recording: twice as fast").footer_until("speed", 5),
+            bind(&[&[ch('t'), ch('c')]], Toggle(Connect), Rows, "show or hide C, connects").footer_until("connect", 8),
+            bind(&[&[ch('t'), ch('a')]], Toggle(Accept), Rows, "show or hide A, accepts").footer_until("accept", 8),
+            bind(&[&[ch('t'), ch('x')]], Toggle(Close), Rows, "show or hide X, closes").footer_until("close", 8),
+            bind(&[&[ch('t'), ch('u')]], Toggle(Unknown), Rows, "show or hide U, unknown").footer_until("unknown", 8),
+            bind(&[&[ch('w')]], Command::Wide, Rows, "wide: all columns, whole").footer_until("wide", 10),
+            bind(&[&[key(KeyCode::Left)], &[ch('h')]], Sort(Side::Left), Rows, "sort by the column left").footer_until("sort", 9),
+            bind(&[&[key(KeyCode::Right)], &[ch('l')]], Sort(Side::Right), Rows, "sort by the column right").footer_until("sort", 9),
+            bind(&[&[ch('i')]], Invert, Rows, "sort the other way round").footer_until("invert", 13),
+        ]),
+        ("Views", &[
+            bind(&[&[ch('1')]], Show(Tab::Events), Rows, "events as they happen"),
+            bind(&[&[ch('2')]], Show(Tab::Connections), Rows, "connections, open and ended"),
+            bind(&[&[ch('3')]], Show(Tab::Pods), Rows, "pods, or units, or commands"),
+            bind(&[&[ch('4')]], Show(Tab::Types), Rows, "types and reasons"),
+            bind(&[&[ch('5')]], Show(Tab::Problems), Rows, "problems and findings"),
+            bind(&[&[ch('6')]], Show(Tab::Nodes), Rows, "nodes"),
+            bind(&[&[key(KeyCode::Tab)]], NextTab, Rows, "the next view").footer_until("view", 6),
+            bind(&[&[key(KeyCode::BackTab)]], PreviousTab, Rows, "the view before"),
+            bind(&[&[key(KeyCode::Enter)]], Drill, When::Drill, "what is behind the row").footer_until("open", 2),
+        ]),
+        ("Marked rows and files", &[
+            bind(&[&[ch(' ')]], Mark, Records, "mark, or unmark").footer_until("mark", 3),
+            bind(&[&[ch('v')], &[ctrl(' ')]], MarkRange, Records, "mark from last mark to here").footer_until("range", 14),
+            bind(&[&[ch('V')]], Unmark, Records, "take all marks away"),
+            bind(&[&[ch('s')], &[ctrl('s')]], Export, Rows, "export marked, else all rows").footer_until("export", 4),
+            bind(&[&[ch('y')]], Copy(What::Cell), Rows, "copy cell of the sort column"),
+            bind(&[&[ch('Y')]], Copy(What::Record), Rows, "copy row as JSON").footer_until("copy", 15),
+        ]),
+        ("At a prompt", &[
+            bind(&[&[key(KeyCode::Enter)]], Keep, Prompt, "take what was typed").footer("ok"),
+            bind(&[&[key(KeyCode::Esc)]], Back, Prompt, "leave all as it was").footer("cancel"),
+            bind(&[&[key(KeyCode::Tab)]], Complete { forth: true }, Text, "complete; again, the next").footer("complete"),
+            bind(&[&[key(KeyCode::Tab)]], Complete { forth: true }, At(Asks::Export), "export: another format").footer("format"),
+            bind(&[&[key(KeyCode::BackTab)]], Complete { forth: false }, Prompt, "the completion before"),
+            bind(&[&[key(KeyCode::Up)], &[ctrl('p')]], Recall { older: true }, Text, "what was typed before").footer("before"),
+            bind(&[&[key(KeyCode::Down)], &[ctrl('n')]], Recall { older: false }, Text, "what was typed after that"),
+            bind(&[&[key(KeyCode::Up)], &[ctrl('p')]], Recall { older: true }, At(Asks::Pick), "list: up").footer("up"),
+            bind(&[&[key(KeyCode::Down)], &[ctrl('n')]], Recall { older: false }, At(Asks::Pick), "list: down").footer("down"),
+            bind(&[&[ch('y')]], Answer { yes: true }, Asked, "yes").footer("yes"),
+            bind(&[&[ch('n')], &[key(KeyCode::Esc)]], Answer { yes: false }, Asked, "no").footer("no"),
+        ]),
+        ("Program", &[
+            bind(&[&[key(KeyCode::Esc)]], Back, Closable, "back: detail, filter, marks").footer_until("back", 2),
+            bind(&[&[ch('?')]], Help, Always, "this help").footer_until("help", LAST),
+            bind(&[&[ctrl('l')]], Repaint, Always, "draw the screen again"),
+            bind(&[&[ctrl('z')]], Suspend, Always, "suspend, until `fg`"),
+            bind(&[&[ch('q')], &[ctrl('c')]], Quit, Always, "quit").footer_until("quit", LAST),
+        ]),
     ]
 };
 
