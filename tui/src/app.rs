@@ -126,14 +126,8 @@ impl Sieve {
     /// Appends the events of a range that pass, whatever they are a part of.
     fn select(&self, log: &Log, ids: Range<EventId>, out: &mut Vec<EventId>) {
         let hidden = EventType::ALL.into_iter().filter(|kind| !self.shows(*kind));
-        let hidden: Vec<&str> = hidden.map(EventType::letter).collect();
-        if hidden.is_empty() {
-            return self.filter.select(log, ids, out);
-        }
-        // A listed socket has no type: it is not one of the hidden ones.
-        let shown = Filter::parse(&format!("!type:{}", hidden.join(",")));
-        let filter = self.filter.clone().and(shown.unwrap_or_default());
-        filter.select(log, ids, out);
+        let shown = Filter::without_types(hidden);
+        self.filter.clone().and(shown).select(log, ids, out);
     }
 
     fn is_open(&self) -> bool {
