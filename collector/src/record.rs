@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 
@@ -71,13 +71,13 @@ impl Recording {
     /// When the reader has had enough it drops the stream: that asks the source to stop, writes
     /// its last words and the farewell, and takes a second at the most if the source is slow. A
     /// write that fails ends the recording and not the session: it is told once as a state of the
-    /// node [`NODE`], and kept for the end of the run in [`Failure`].
+    /// node [`NODE`], and kept for the end of the run in the [`Taping`], by which it can be ended.
     ///
     /// # Errors
     /// If no thread can be started.
-    pub fn tee(self, updates: Updates, stop: Stop) -> io::Result<(Updates, Failure)> {
-        let failure = Failure::default();
-        let tape = Tape::new(self, failure.clone());
+    pub fn tee(self, updates: Updates, stop: Stop) -> io::Result<(Updates, Taping)> {
+        let taping = Taping::default();
+        let tape = Tape::new(self, taping.clone());
         let (sender, receiver) = mpsc::channel(WAITING);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -89,27 +89,42 @@ impl Recording {
             receiver,
             thread: Some(thread),
         };
-        Ok((Box::pin(tee), failure))
+        Ok((Box::pin(tee), taping))
     }
 }
 
-/// What became of a recording, for when the stream has ended or is dropped.
+/// A recording that goes on, or is over.
 #[derive(Clone, Debug, Default)]
-pub struct Failure(Arc<OnceLock<String>>);
+pub struct Taping {
+    failure: Arc<OnceLock<String>>,
+    end: Arc<Notify>,
+}
 
-impl Failure {
+impl Taping {
+    /// Ends it: what comes from now on is passed on and not written.
+    pub fn end(&self) {
+        self.end.notify_one();
+    }
+
     /// Why the recording is not whole, if it is not.
     #[must_use]
     pub fn why(&self) -> Option<&str> {
-        self.0.get().map(String::as_str)
+        self.failure.get().map(String::as_str)
     }
 }
 
 async fn pass_on(mut tape: Tape, mut updates: Updates, reader: &mpsc::Sender<Update>, stop: &Stop) {
+    let taping = tape.taping.clone();
     loop {
         let update = tokio::select! {
             biased;
             () = reader.closed() => break,
+            () = taping.end.notified() => {
+                if let Some(failure) = tape.finish() {
+                    let _ = reader.send(failure).await;
+                }
+                continue;
+            }
             update = updates.next() => update,
         };
         let Some(update) = update else { break };
@@ -145,11 +160,11 @@ struct Tape {
     buffer: Vec<u8>,
     /// What is in the file, in bytes: whole lines.
     written: u64,
-    failure: Failure,
+    taping: Taping,
 }
 
 impl Tape {
-    fn new(recording: Recording, failure: Failure) -> Self {
+    fn new(recording: Recording, taping: Taping) -> Self {
         let (mut lines, mut buffer) = (Lines::default(), Vec::new());
         for hello in recording.hellos {
             lines.update(&Update::Hello(hello), &mut buffer);
@@ -160,7 +175,7 @@ impl Tape {
             lines,
             buffer,
             written: 0,
-            failure,
+            taping,
         }
     }
 
@@ -174,13 +189,13 @@ impl Tape {
         None
     }
 
+    /// Writes the farewell; nothing is written after it.
     fn finish(&mut self) -> Option<Update> {
-        if self.file.is_some() {
-            let before = self.lines.events();
-            self.lines.finish(&mut self.buffer);
-            return self.flush(before);
-        }
-        None
+        let before = self.lines.events();
+        self.lines.finish(&mut self.buffer);
+        let failure = self.flush(before);
+        self.file = None;
+        failure
     }
 
     fn flush(&mut self, events_before: u64) -> Option<Update> {
@@ -202,7 +217,7 @@ impl Tape {
             Err(_) => format!("cannot write {path} ({error}): its last line may be cut"),
         };
         tracing::error!("{why}");
-        let _ = self.failure.0.set(why.clone());
+        let _ = self.taping.failure.set(why.clone());
         Some(Update::State(NodeState {
             node: Arc::from(NODE),
             state: SourceState::Lost(why),

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Show(Tab),
     /// Show the next view.
     NextTab,
+    /// Show the view before this one.
+    PreviousTab,
     /// Open what is behind the selected row.
     Drill,
     /// Show or hide events of a type.
@@ -86,6 +88,7 @@ impl Command {
             Self::Move(Motion::Last) => "last",
             Self::Show(tab) => tab.title(),
             Self::NextTab => "next-view",
+            Self::PreviousTab => "previous-view",
             Self::Toggle(EventType::Connect) => "toggle-connect",
             Self::Toggle(EventType::Accept) => "toggle-accept",
             Self::Toggle(EventType::Close) => "toggle-close",
@@ -160,7 +163,12 @@ impl Tab {
         !matches!(self, Self::Events | Self::Connections)
     }
 
-    pub(crate) fn title(self) -> &'static str {
+    /// The one so many places on, as in a ring.
+    pub(crate) fn after(self, places: usize) -> Self {
+        Self::ALL[(self as usize + places) % Self::ALL.len()]
+    }
+
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Connections => "connections",

@@ -36,6 +36,7 @@ use crate::help;
 use crate::history::History;
 use crate::job::{Done, Job};
 use crate::keymap::{Key, Keymap};
+use crate::screen::view_at;
 use crate::theme::Theme;
 use crate::view::{ConnectionIndex, EventIndex, Home, Motion};
 use collector::source::replay::Playing;
@@ -125,14 +126,8 @@ impl Sieve {
     /// Appends the events of a range that pass, whatever they are a part of.
     fn select(&self, log: &Log, ids: Range<EventId>, out: &mut Vec<EventId>) {
         let hidden = EventType::ALL.into_iter().filter(|kind| !self.shows(*kind));
-        let hidden: Vec<&str> = hidden.map(EventType::letter).collect();
-        if hidden.is_empty() {
-            return self.filter.select(log, ids, out);
-        }
-        // A listed socket has no type: it is not one of the hidden ones.
-        let shown = Filter::parse(&format!("!type:{}", hidden.join(",")));
-        let filter = self.filter.clone().and(shown.unwrap_or_default());
-        filter.select(log, ids, out);
+        let shown = Filter::without_types(hidden);
+        self.filter.clone().and(shown).select(log, ids, out);
     }
 
     fn is_open(&self) -> bool {
@@ -301,11 +296,8 @@ impl App {
         match command {
             Command::Move(motion) => self.go(motion),
             Command::Show(tab) => self.show(tab),
-            Command::NextTab => {
-                let at = Tab::ALL.iter().position(|tab| *tab == self.tab);
-                let next = at.map_or(0, |at| at + 1) % Tab::ALL.len();
-                self.show(Tab::ALL[next]);
-            }
+            Command::NextTab => self.show(self.tab.after(1)),
+            Command::PreviousTab => self.show(self.tab.after(Tab::ALL.len() - 1)),
             Command::Toggle(kind) => {
                 let hidden = &mut self.sieve.hidden[kind as usize];
                 *hidden = !*hidden;
@@ -343,6 +335,11 @@ impl App {
             Command::Quit => {}
         }
         Effect::Draw
+    }
+
+    /// All that comes is recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.recorded
     }
 
     /// Closes what is topmost.
@@ -418,6 +415,12 @@ impl App {
 
     fn click(&mut self, column: u16, line: u16) {
         let Some(panels) = self.panels() else { return };
+        if line == panels.header.y {
+            if let Some(tab) = view_at(self.size.width, column) {
+                self.show(tab);
+            }
+            return;
+        }
         if line == panels.titles.y {
             self.sort_at(column);
             return;

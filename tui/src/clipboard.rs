@@ -1,5 +1,8 @@
 //! OSC 52: text for the clipboard of whoever sits before the terminal, however far away that is.
 
+use std::io::{self, Write};
+use std::process::{self, Stdio};
+
 use crossterm::Command;
 use crossterm::clipboard::CopyToClipboard;
 
@@ -35,8 +38,36 @@ impl Between {
     }
 }
 
+/// Hands a text over, in whichever way what is between takes it.
+///
+/// # Errors
+/// If the terminal does not take what is written.
+pub(crate) fn copy(text: &str, between: Between, terminal: &mut impl Write) -> io::Result<()> {
+    if between == Between::Tmux && load_buffer(text).is_ok_and(|loaded| loaded) {
+        return Ok(());
+    }
+    terminal.write_all(sequence(text, between).as_bytes())?;
+    terminal.flush()
+}
+
+/// Asks tmux to keep it, and to pass it on to its own terminal: as tmux is set up at first, it takes
+/// no such sequence from a program. Says whether it did; tmux knows how since 3.2.
+fn load_buffer(text: &str) -> io::Result<bool> {
+    let mut tmux = process::Command::new("tmux")
+        .args(["load-buffer", "-w", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    if let Some(mut input) = tmux.stdin.take() {
+        // What it does not take is seen in how it ends.
+        let _ = input.write_all(text.as_bytes());
+    }
+    Ok(tmux.wait()?.success())
+}
+
 /// What is to be written to the terminal so that it takes the text.
-pub(crate) fn sequence(text: &str, between: Between) -> String {
+fn sequence(text: &str, between: Between) -> String {
     let mut plain = String::new();
     // A String takes all that is written.
     let _ = CopyToClipboard::to_clipboard_from(text).write_ansi(&mut plain);
@@ -47,8 +78,8 @@ pub(crate) fn sequence(text: &str, between: Between) -> String {
     };
     match between {
         Between::Nothing => plain,
-        // tmux takes it itself (`set-clipboard on`), or passes it on (`allow-passthrough on`):
-        // whichever it is allowed.
+        // A tmux that does not take it by `load-buffer` may take it itself (`set-clipboard on`), or
+        // pass it on (`allow-passthrough on`): whichever it is allowed.
         Between::Tmux => {
             let doubled = belled().replace(ESCAPE, "\x1b\x1b");
             format!("{plain}{PASS}tmux;{doubled}{END}")

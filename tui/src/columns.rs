@@ -31,8 +31,9 @@ pub(crate) enum Kind {
     Type,
     /// The reason, or the state of a socket that was open before the start.
     Reason,
-    /// Cut in the middle: the network, or the namespace, stands in front, the host or pod at the end.
-    Address,
+    /// Cut in the middle: the network, the namespace or the deployment stands in front, and what
+    /// tells hosts or pods apart at the end.
+    Ends,
     Plain,
 }
 
@@ -63,18 +64,18 @@ const LAYOUT: [(&str, Kind, [u16; 3]); 23] = [
     ("TIME", Kind::Time, [8, 12, 15]),
     ("NODE", Kind::Plain, [8, 12, 30]),
     ("NAMESPACE", Kind::Plain, [9, 12, 30]),
-    ("POD", Kind::Plain, [12, 28, 63]),
+    ("POD", Kind::Ends, [12, 28, 63]),
     ("CONTAINER", Kind::Plain, [9, 14, 40]),
     ("T", Kind::Type, [1, 1, 1]),
     ("PID", Kind::Plain, [7, 7, 7]),
     ("COMM", Kind::Plain, [8, 15, 16]),
     ("IP", Kind::Plain, [2, 2, 2]),
-    ("SADDR", Kind::Address, [15, 15, 39]),
-    ("DADDR", Kind::Address, [15, 15, 39]),
+    ("SADDR", Kind::Ends, [15, 15, 39]),
+    ("DADDR", Kind::Ends, [15, 15, 39]),
     ("SPORT", Kind::Plain, [5, 5, 5]),
     ("DPORT", Kind::Plain, [5, 5, 5]),
     ("REASON", Kind::Reason, [13, 13, 13]),
-    ("PEER", Kind::Address, [10, 24, 60]),
+    ("PEER", Kind::Ends, [10, 24, 60]),
     ("LAT", Kind::Plain, [6, 6, 6]),
     ("DUR", Kind::Plain, [6, 6, 6]),
     ("TX", Kind::Plain, [7, 7, 7]),
@@ -412,7 +413,7 @@ impl Column {
 
     fn fitting<'a>(&self, said: &'a str, width: usize) -> Cow<'a, str> {
         let cut = match self.kind {
-            Kind::Address => text::cut_middle,
+            Kind::Ends => text::cut_middle,
             _ => text::cut_end,
         };
         match text::clean(said) {
@@ -429,7 +430,7 @@ impl Column {
             Kind::State => row.connection.map(|c| c.state.word().into()),
             Kind::Age => row.connection.and_then(|c| age(c, at.now)).map(Cow::from),
             Kind::Reason if event.reason.is_none() => event.state.map(|s| s.name().into()),
-            Kind::Type | Kind::Reason | Kind::Address | Kind::Plain => {
+            Kind::Type | Kind::Reason | Kind::Ends | Kind::Plain => {
                 self.text.map(|text| export::cell(text, event))
             }
         };

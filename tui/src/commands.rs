@@ -3,13 +3,15 @@
 use collector::export::Format;
 use collector::filter::Key;
 
+use crate::action::Tab;
+
 /// A command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Command {
     pub(crate) name: &'static str,
     pub(crate) does: Does,
-    /// What the help says, the argument first.
-    pub(crate) help: &'static str,
+    /// What the help says, the argument first; `None` for what it says elsewhere.
+    pub(crate) help: Option<&'static str>,
 }
 
 /// What a command does with its argument.
@@ -35,6 +37,8 @@ pub(crate) enum Does {
     Theme,
     /// Goes to another cluster of the kubeconfig.
     Context,
+    /// Goes to a view.
+    Show(Tab),
     /// Shows the help.
     Help,
     /// Ends the program.
@@ -42,12 +46,19 @@ pub(crate) enum Does {
 }
 
 const fn command(name: &'static str, does: Does, help: &'static str) -> Command {
+    let help = Some(help);
+    Command { name, does, help }
+}
+
+/// What somebody may type who knows it from elsewhere.
+const fn also(name: &'static str, does: Does) -> Command {
+    let help = None;
     Command { name, does, help }
 }
 
 /// All commands.
 #[rustfmt::skip] // A table.
-pub(crate) const COMMANDS: [Command; 14] = [
+pub(crate) const COMMANDS: [Command; 22] = [
     command("ns", Does::Term(Key::Namespace), "NAME: only this namespace"),
     command("pod", Does::Term(Key::Pod), "NAME: only this pod"),
     command("node", Does::Term(Key::Node), "NAME: only this node"),
@@ -55,13 +66,21 @@ pub(crate) const COMMANDS: [Command; 14] = [
     command("sort", Does::Sort, "COLUMN; again, the other way"),
     command("cols", Does::Columns, "LIST, or default, or save"),
     command("export", Does::Export, "FORMAT FILE: write rows"),
-    command("record", Does::Record, "FILE: keep what comes now"),
+    command("record", Does::Record, "FILE: keep; without, end it"),
     command("context", Does::Context, "NAME: watch this cluster"),
     command("seek", Does::Seek, "recording: +30s, -5m, 15:04"),
     command("speed", Does::Speed, "recording: 4x, 0.5x, max"),
     command("theme", Does::Theme, "NAME: other colours"),
     command("help", Does::Help, "this help"),
     command("q", Does::Quit, "quit"),
+    also("quit", Does::Quit),
+    also("q!", Does::Quit),
+    also(Tab::Events.title(), Does::Show(Tab::Events)),
+    also(Tab::Connections.title(), Does::Show(Tab::Connections)),
+    also(Tab::Pods.title(), Does::Show(Tab::Pods)),
+    also(Tab::Types.title(), Does::Show(Tab::Types)),
+    also(Tab::Problems.title(), Does::Show(Tab::Problems)),
+    also(Tab::Nodes.title(), Does::Show(Tab::Nodes)),
 ];
 
 /// The words of `:cols` that are no columns.
@@ -82,8 +101,9 @@ pub(crate) fn parse(line: &str) -> Result<(&'static Command, &str), String> {
         "" => "name a command".to_owned(),
         name => format!("no command `{name}`"),
     };
-    let names = COMMANDS.each_ref().map(|command| command.name).join(" ");
-    Err(format!("{what}: {names}"))
+    let names = COMMANDS.iter().filter(|command| command.help.is_some());
+    let names: Vec<&str> = names.map(|command| command.name).collect();
+    Err(format!("{what}: {}", names.join(" ")))
 }
 
 /// The format and the name of a file, as `:export` takes them.

@@ -4,7 +4,9 @@
 
 mod edit;
 mod findings;
+mod keep;
 mod read;
+mod set;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use collector::model::{
 };
 use jiff::tz::TimeZone;
 
-use crate::words;
+use crate::{text, words};
 
 /// What the lines are made from.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,39 @@ pub(crate) enum Line {
         text: String,
         look: Look,
     },
+}
+
+/// Cells before the label of an entry.
+pub(crate) const INDENT: u16 = 2;
+
+/// Cells of a label and before the text behind it; in the timeline it is a time, and longer.
+pub(crate) fn cells_before(label: &str) -> u16 {
+    const LABEL: usize = 13;
+    let cells = LABEL.max(text::width(label) + 2);
+    u16::try_from(cells).unwrap_or(u16::MAX)
+}
+
+/// The lines on a screen of that width: all of a text is to be read, however long it is.
+pub(crate) fn wrapped(lines: Vec<Line>, width: u16) -> Vec<Line> {
+    let mut out = Vec::with_capacity(lines.len());
+    for line in lines {
+        let Line::Entry { label, text, look } = line else {
+            out.push(line);
+            continue;
+        };
+        let room = width.saturating_sub(INDENT + cells_before(&label));
+        let text = text::clean(&text);
+        let blank = " ".repeat(text::width(&label));
+        let mut labels = std::iter::once(label).chain(std::iter::repeat(blank.into()));
+        for text in text::wrapped(&text, room.into()) {
+            out.push(Line::Entry {
+                label: labels.next().unwrap_or_default(),
+                text: text.to_owned(),
+                look,
+            });
+        }
+    }
+    out
 }
 
 /// Collects entries; what is not known is left out.

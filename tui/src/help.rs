@@ -50,9 +50,11 @@ fn all(keymap: &Keymap) -> Vec<Line> {
         lines.push(Line::Blank);
     }
     lines.push(Line::Title("Commands, with Tab"));
-    lines.extend(COMMANDS.iter().map(|command| Line::Entry {
-        keys: format!(":{}", command.name),
-        text: command.help,
+    lines.extend(COMMANDS.iter().filter_map(|command| {
+        Some(Line::Entry {
+            keys: format!(":{}", command.name),
+            text: command.help?,
+        })
     }));
     lines.push(Line::Blank);
     lines.push(Line::Title(LETTERS.0));
@@ -90,7 +92,11 @@ mod tests {
         let lines = all(keymap);
         let bindings = keymap.bound().count();
         let entries = lines.iter().filter(|l| matches!(l, Line::Entry { .. }));
-        assert_eq!(entries.count(), bindings + COMMANDS.len() + LETTERS.1.len());
+        let commands = COMMANDS.iter().filter(|command| command.help.is_some());
+        assert_eq!(
+            entries.count(),
+            bindings + commands.count() + LETTERS.1.len()
+        );
         for line in lines {
             if let Line::Entry { keys, text } = line {
                 assert!(keys.chars().count() < KEYS, "{keys}");

@@ -32,6 +32,8 @@ pub(crate) enum Job {
     Switch(String),
     /// Write all that comes from now on to a file, which begins with these greetings.
     Record { path: PathBuf, hellos: Vec<Hello> },
+    /// End the recording that goes on.
+    EndRecording,
     /// Hand text to the clipboard of whoever sits before the terminal.
     Copy(String),
     /// Play the recording in this way.

@@ -103,6 +103,7 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let elsewhere = Elsewhere {
             contexts,
             player: player.cloned(),
+            taping: recorded.clone(),
         };
         let code = run::run(updates, stop, settings, elsewhere).await?;
         (code, recorded)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use collector::identity::process;
 use collector::model::Timestamp;
-use collector::record::Recording;
+use collector::record::{Recording, Taping};
 use collector::source::{Stop, Updates};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,6 +54,8 @@ pub(crate) struct Elsewhere {
     pub(crate) contexts: Option<Contexts>,
     /// Other parts of the recording, if the source is one.
     pub(crate) player: Option<Player>,
+    /// The recording of it, if there is one.
+    pub(crate) taping: Taping,
 }
 
 async fn show(
@@ -132,8 +134,7 @@ async fn show(
         }
         if let Some(recording) = screen.recording.take() {
             // That it fails is told among the states of the nodes.
-            let (tee, _) = recording.tee(updates, stop.clone())?;
-            updates = tee;
+            (updates, screen.elsewhere.taping) = recording.tee(updates, stop.clone())?;
         }
         // Not a screen that says why it is empty: what is to be done about it is to be read, and
         // done, in the shell.
@@ -220,6 +221,7 @@ impl Screen {
                 let result = result.map_err(|error| error.to_string());
                 let _ = self.tell.send(Done::Saved(Saved::Recording, result));
             }
+            Job::EndRecording => self.elsewhere.taping.end(),
             Job::Switch(name) => self.switch(name),
             Job::Copy(text) => self.term.copy(&text)?,
             Job::Play(playing) => {

@@ -2,6 +2,8 @@
 
 use ratatui::layout::{Rect, Size};
 
+use crate::action::Tab;
+
 /// The narrowest terminal in which the columns that never go have their minima.
 pub(crate) const MIN_WIDTH: u16 = 80;
 
@@ -9,6 +11,9 @@ pub(crate) const MIN_WIDTH: u16 = 80;
 pub(crate) const MIN_HEIGHT: u16 = 10;
 
 const HEADER: u16 = 3;
+
+/// What stands in the corner where there is room for it.
+pub(crate) const PROGRAM: &str = "tcpscope";
 
 /// A notice has at most that many lines.
 const NOTICE: u16 = 3;
@@ -65,6 +70,38 @@ impl Panels {
     }
 }
 
+/// Cells in which the name of the program and all of the views have room beside the source.
+const WIDE: u16 = 120;
+
+/// Where the first line names the views: the first cell of each, and what stands there.
+pub(crate) fn views(width: u16) -> impl Iterator<Item = (Tab, u16, String)> {
+    let wide = width >= WIDE;
+    let gap = if wide { 2 } else { 1 };
+    let mut next = if wide { cells(PROGRAM) + gap } else { 0 };
+    (1..).zip(Tab::ALL).map(move |(number, tab)| {
+        let title = match tab {
+            Tab::Connections if !wide => "conns",
+            tab => tab.title(),
+        };
+        let label = format!("{number} {title}");
+        let x = next;
+        next += cells(&label) + gap;
+        (tab, x, label)
+    })
+}
+
+/// The view that is named at a cell of the first line.
+pub(crate) fn view_at(width: u16, cell: u16) -> Option<Tab> {
+    let mut views = views(width);
+    let hit = views.find(|(_, x, label)| (*x..x + cells(label)).contains(&cell));
+    hit.map(|(tab, ..)| tab)
+}
+
+/// The cells of words of our own.
+fn cells(words: &str) -> u16 {
+    u16::try_from(words.len()).unwrap_or(u16::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +125,17 @@ mod tests {
             }
             assert_eq!(y, 24);
         }
+    }
+
+    #[test]
+    fn a_view_is_found_where_it_is_named() {
+        assert_eq!(view_at(80, 0), Some(Tab::Events));
+        assert_eq!(view_at(80, 7), Some(Tab::Events));
+        assert_eq!(view_at(80, 8), None);
+        assert_eq!(view_at(80, 9), Some(Tab::Connections));
+        assert_eq!(view_at(80, 79), None);
+        assert_eq!(view_at(200, 0), None);
+        assert_eq!(view_at(200, 10), Some(Tab::Events));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use collector::identity::host::node_name;
 use collector::kube::access::Access;
 use collector::kube::transport::Ways;
 use collector::model::{Timestamp, Via};
-use collector::record::{Failure, Recording};
+use collector::record::{Recording, Taping};
 use collector::source::replay::{self, Control, Playing, Speed};
 use collector::source::{Stop, Updates, cluster, demo, host, poll};
 
@@ -41,7 +41,7 @@ pub(crate) fn start(
     format: Format,
     player: Option<&Player>,
     stop: &Stop,
-) -> anyhow::Result<(Updates, Failure)> {
+) -> anyhow::Result<(Updates, Taping)> {
     let recording = view.record.as_deref().map(Recording::create).transpose()?;
     let updates = match (source, access) {
         (Source::Cluster(cluster), Some(access)) => watch(cluster, access, view, format, stop)?,
@@ -49,7 +49,7 @@ pub(crate) fn start(
     };
     Ok(match recording {
         Some(recording) => recording.tee(updates, stop.clone())?,
-        None => (updates, Failure::default()),
+        None => (updates, Taping::default()),
     })
 }
 

@@ -20,7 +20,7 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::layout::{Rect, Size};
 
 use crate::app::App;
-use crate::clipboard::Between;
+use crate::clipboard::{self, Between};
 use crate::ui;
 
 /// Buttons and the wheel, with positions of any size. crossterm's own command also asks for every
@@ -103,9 +103,7 @@ impl Term {
     /// # Errors
     /// If the terminal does not take what is written.
     pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
-        let out = self.terminal.backend_mut();
-        out.write_all(crate::clipboard::sequence(text, Between::of_environment()).as_bytes())?;
-        io::Write::flush(out)
+        clipboard::copy(text, Between::of_environment(), self.terminal.backend_mut())
     }
 
     /// Makes the next drawing draw everything.

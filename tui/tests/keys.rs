@@ -20,8 +20,10 @@ const PAGE_DOWN: &str = "\x1b[6~";
 const BACK_TAB: &str = "\x1b[Z";
 const ESC: &str = "\x1b";
 
+const CTRL_B: &str = "\x02";
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
+const CTRL_F: &str = "\x06";
 const CTRL_L: &str = "\x0c";
 const CTRL_N: &str = "\x0e";
 const CTRL_P: &str = "\x10";
@@ -90,6 +92,8 @@ const STEPS: &[(&str, Then)] = &[
     (CTRL_U, On(1000)),
     (PAGE_DOWN, On(1019)),
     (PAGE_UP, On(1000)),
+    (CTRL_F, On(1019)),
+    (CTRL_B, On(1000)),
     ("G", Is("FOLLOW")),
     ("gg", Gone("FOLLOW")),
     (END, Is("FOLLOW")),
@@ -154,7 +158,11 @@ const STEPS: &[(&str, Then)] = &[
     ("6", Is("VERSION")),
     ("1", Is("DADDR")),
     ("\t", Is("STATE")),
-    ("1", Gone("STATE")),
+    (BACK_TAB, Gone("STATE")),
+    (BACK_TAB, Is("VERSION")),
+    (":conn\t\r", Is("STATE")),
+    (":pods\r", Is("WORKLOAD")),
+    ("1", Gone("WORKLOAD")),
     // Into a row and back.
     ("gg\r", Is("Timeline")),
     (ESC, Gone("Timeline")),
@@ -286,6 +294,8 @@ fn the_mouse_selects_scrolls_and_sorts() {
     terminal.wait("scrolled rows", |t| t.text().contains(" 1078 "));
     terminal.keys(&press(0, 2, 4));
     terminal.wait_for("sort TIME↓");
+    terminal.keys(&press(0, 12, 1));
+    terminal.wait_for("STATE");
     terminal.keys("q");
     assert_eq!(terminal.end().exit_code(), 0);
 

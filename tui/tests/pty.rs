@@ -198,7 +198,13 @@ fn commands_work_and_a_wrong_one_is_answered() {
     terminal.wait_for("no pods on this host");
     terminal.keys(&format!(":record {}\r", recording.display()));
     terminal.wait_for("recording to ");
-    terminal.keys(":q\r");
+    terminal.wait_for(" REC ");
+    terminal.keys(":record again\r");
+    terminal.wait_for("it is recorded already");
+    terminal.keys("\x15record\r");
+    terminal.wait_for("the recording has ended");
+    terminal.wait("end of it", |t| !t.text().contains(" REC "));
+    terminal.keys(":quit\r");
     assert_eq!(terminal.end().exit_code(), 0);
     let text = std::fs::read_to_string(&recording).unwrap();
     assert!(text.starts_with("{\"t\":\"hello\""), "{text}");

@@ -221,6 +221,14 @@ fn flags_mean_terms() {
         (Filter::term("pod", &["~^a"]), "pod:~^a"),
         (Filter::term("container", &["a b"]), "container:\"a b\""),
         (Filter::term("type", &["C", "x"]), "type:c,x"),
+        (
+            Ok(Filter::without_types([
+                EventType::Connect,
+                EventType::Close,
+            ])),
+            "!type:c,x",
+        ),
+        (Ok(Filter::without_types([])), ""),
         (Filter::term::<&str>("pod", &[]), ""),
         (Ok(Filter::failed()), "is:failed"),
         (

@@ -2,6 +2,7 @@
 //! numbers are compared as they are kept.
 
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 use super::fields::Key;
 use super::terms::{Filter, Order, Test, Value};
@@ -63,7 +64,7 @@ impl Sieve {
     /// Finds the rows for which a test holds because of one part.
     fn ask(&mut self, test: &Test, part: Part, keys: &[Key], piece: &Piece, rows: &Range<usize>) {
         let (column, holds) = (piece.column(part), &mut self.holds);
-        let mut event = blank();
+        let mut event = blank(Arc::default());
         if let Part::Number(number) = part {
             match test.ranges(number) {
                 Some(ranges) => {

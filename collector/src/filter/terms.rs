@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::fields::{self, Field, Key, Kind};
 use super::glob::Glob;
 use super::parse;
+use crate::model::EventType;
 
 /// A question about an event. The default is the one that every event answers with yes.
 ///
@@ -115,6 +116,22 @@ impl Filter {
             )),
             None => Self::all(),
         }
+    }
+
+    /// The filter `!type:…`: what is of none of these types passes, a listed socket among them, which
+    /// has no type.
+    #[must_use]
+    pub fn without_types(types: impl IntoIterator<Item = EventType>) -> Self {
+        let letters = types.into_iter().map(|kind| kind.letter().to_lowercase());
+        let any: Vec<Value> = letters
+            .map(|letter| Value::Caseless(Glob::literal(&letter)))
+            .collect();
+        let Some(field) = Field::named("type").filter(|_| !any.is_empty()) else {
+            return Self::all();
+        };
+        let mut filter = Self::one(Test::Is(field, any));
+        filter.terms.iter_mut().for_each(|term| term.negated = true);
+        filter
     }
 
     /// What passes both filters.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::ends::{Ends, is_other_end};
 use super::journal::{Cursor, Journal};
 use super::slots::Slots;
-use super::{ConnId, Event, EventId, NodeIx, Phase, Timestamp, WorkloadIx};
+use super::{ConnId, Event, EventId, NodeIx, Phase, TcpState, Timestamp, WorkloadIx};
 
 /// What names a connection among all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,12 +70,22 @@ pub struct Connection {
     stamp: u64,
 }
 
-/// Whose open connection it is, before an event and after it.
+/// A connection that has not ended, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Alive {
+    pub(super) workload: WorkloadIx,
+    /// It is certain that it is open.
+    pub(super) certain: bool,
+    /// When it was listed last, the peer had closed it and its process had not.
+    pub(super) left_open: bool,
+}
+
+/// What is known of a connection before an event, and after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) struct Change {
-    pub(super) before: Option<WorkloadIx>,
-    pub(super) after: Option<WorkloadIx>,
+    pub(super) before: Option<Alive>,
+    pub(super) after: Option<Alive>,
 }
 
 /// All connections that are known.
@@ -108,8 +118,7 @@ impl Connections {
         }
     }
 
-    /// Takes in an event of a workload. Says whose the connection is now if it is open, and whose it
-    /// was before.
+    /// Takes in an event of a workload.
     pub(super) fn apply(
         &mut self,
         key: ConnKey,
@@ -125,20 +134,20 @@ impl Connections {
                 after: None,
             };
         }
-        let before = self.open_for(key);
+        let before = self.alive(key);
         match event.phase {
             None => self.list(key, id, event, workload),
             Some(_) => self.open(key, id, event, workload),
         }
-        let after = self.open_for(key);
+        let after = self.alive(key);
         Change { before, after }
     }
 
-    fn open_for(&self, key: ConnKey) -> Option<WorkloadIx> {
-        self.slots.get(key)?.open_for()
+    fn alive(&self, key: ConnKey) -> Option<Alive> {
+        self.slots.get(key)?.alive()
     }
 
-    /// A socket that was open before the start.
+    /// A socket that was open before the start, or one whose state is news.
     fn list(&mut self, key: ConnKey, id: EventId, event: &Event, workload: WorkloadIx) {
         match self.slots.get_mut(key) {
             // Listed again after the node started anew: what was known of it still holds.
@@ -148,9 +157,10 @@ impl Connections {
                     return;
                 }
                 known.state = ConnState::Open;
-                known.last = id;
+                known.adopt_listing(id, event);
                 self.open += 1;
             }
+            Some(known) if known.state == ConnState::Open => known.adopt_listing(id, event),
             Some(_) => {}
             None => self.insert_open(key, id, event, workload),
         }
@@ -176,17 +186,17 @@ impl Connections {
         }
     }
 
-    /// Says whose open connection it was before.
+    /// Says what was known of it before.
     fn end(
         &mut self,
         key: ConnKey,
         id: EventId,
         event: &Event,
         workload: WorkloadIx,
-    ) -> Option<WorkloadIx> {
+    ) -> Option<Alive> {
         match self.slots.get_mut(key) {
             Some(known) if known.state != ConnState::Failed => {
-                let before = known.open_for();
+                let before = known.alive();
                 let newly_named = known.row.peer.is_none() && event.peer.is_some();
                 known.adopt_ending(id, event);
                 if newly_named {
@@ -195,7 +205,7 @@ impl Connections {
                 self.stamps += 1;
                 known.stamp = self.stamps;
                 self.over.push_back((key, self.stamps));
-                self.open -= usize::from(before.is_some());
+                self.open -= usize::from(before.is_some_and(|alive| alive.certain));
                 self.forget();
                 before
             }
@@ -394,9 +404,17 @@ impl Connection {
         }
     }
 
-    /// Whose it is, if it is open.
-    fn open_for(&self) -> Option<WorkloadIx> {
-        (self.state == ConnState::Open).then_some(self.workload)
+    fn adopt_listing(&mut self, id: EventId, event: &Event) {
+        self.last = id;
+        self.row.state = event.state;
+    }
+
+    fn alive(&self) -> Option<Alive> {
+        matches!(self.state, ConnState::Open | ConnState::Unsure).then_some(Alive {
+            workload: self.workload,
+            certain: self.state == ConnState::Open,
+            left_open: self.row.state == Some(TcpState::CloseWait),
+        })
     }
 
     fn adopt_ending(&mut self, id: EventId, event: &Event) {
@@ -408,6 +426,7 @@ impl Connection {
         }
         let lat_us = self.row.figures.lat_us;
         self.row.phase = event.phase;
+        self.row.state = None;
         self.row.reason = event.reason;
         self.row.errno = event.errno;
         self.row.figures = event.figures;

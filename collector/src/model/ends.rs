@@ -1,7 +1,6 @@
 //! Which connection has which two ends: how the socket at the other end of one is found.
 
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
@@ -24,21 +23,12 @@ pub(super) struct Ends {
     served: FxHashMap<u64, ConnKey>,
 }
 
-/// An end as numbers, which are hashed faster than their bytes.
-fn bits(end: Endpoint) -> (u128, u16) {
-    let addr = match end.addr {
-        IpAddr::V4(addr) => addr.to_bits().into(),
-        IpAddr::V6(addr) => addr.to_bits(),
-    };
-    (addr, end.port)
-}
-
 fn hash(local: Endpoint, remote: Endpoint) -> u64 {
-    FxBuildHasher.hash_one((bits(local), bits(remote)))
+    FxBuildHasher.hash_one((local.bits(), local.port, remote.bits(), remote.port))
 }
 
 fn hash_of_client(client: Endpoint) -> u64 {
-    FxBuildHasher.hash_one(bits(client))
+    FxBuildHasher.hash_one((client.bits(), client.port))
 }
 
 /// Whether it connected to a Service.

@@ -143,7 +143,7 @@ impl Log {
         mut tell: impl FnMut(EventId, T),
     ) {
         let mut ids = ids.into_iter().peekable();
-        let mut event = blank();
+        let mut event = blank(Arc::default());
         while ids.next_if(|id| *id < self.first).is_some() {}
         while let Some(first) = ids.peek().copied() {
             let Some(stretch) = self.stretches(first..self.end()).next() else {

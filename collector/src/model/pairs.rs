@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::connection::Change;
 use super::trouble::{Thresholds, Trouble};
 use super::{Event, EventId, EventType, Peer, Phase, Recent, Timestamp, WorkloadIx};
 
@@ -83,7 +84,7 @@ const ROWS: usize = 32;
 pub struct Troubled {
     /// What it is.
     pub trouble: Trouble,
-    /// How often.
+    /// How often; of connections left open, how many still are.
     pub count: u64,
     /// When first.
     pub first: Timestamp,
@@ -150,6 +151,17 @@ impl Pair {
         }
         known.rows.push_back(id);
     }
+
+    /// One less of what is a state.
+    fn take_back(&mut self, trouble: Trouble) {
+        self.troubles.retain_mut(|known| {
+            if known.trouble != trouble {
+                return true;
+            }
+            known.count -= 1;
+            known.count > 0
+        });
+    }
 }
 
 /// Up to a limit of pairs; those of which nothing was heard for the longest time are forgotten.
@@ -177,6 +189,7 @@ impl Pairs {
         key: PairKey,
         id: EventId,
         event: &Event,
+        change: Change,
         thresholds: &Thresholds,
         now: Timestamp,
     ) {
@@ -207,19 +220,27 @@ impl Pairs {
             Some(Phase::Open) if !failed => {
                 pair.opened += 1;
                 pair.opened_recently.add(now);
-                pair.open += 1;
             }
-            None => pair.open += 1,
-            Some(Phase::Open) => {}
-            Some(Phase::End) => {
-                pair.open = pair.open.saturating_sub(1);
-                if event.reason == Some(super::Reason::FinLocal) {
-                    pair.closed_recently.add(now);
-                }
+            Some(Phase::End) if event.reason == Some(super::Reason::FinLocal) => {
+                pair.closed_recently.add(now);
+            }
+            _ => {}
+        }
+        match (change.before, change.after) {
+            (None, Some(_)) => pair.open += 1,
+            (Some(_), None) => pair.open = pair.open.saturating_sub(1),
+            _ => {}
+        }
+        let [was_left, is_left] =
+            [change.before, change.after].map(|alive| alive.is_some_and(|alive| alive.left_open));
+        for trouble in Trouble::shown_by(event, thresholds) {
+            // Of a state it is no news that it is still so.
+            if trouble != Trouble::CloseWait || (is_left && !was_left) {
+                pair.add(trouble, id, event.ts, now);
             }
         }
-        for trouble in Trouble::shown_by(event, thresholds) {
-            pair.add(trouble, id, event.ts, now);
+        if was_left && !is_left {
+            pair.take_back(Trouble::CloseWait);
         }
     }
 
@@ -271,14 +292,26 @@ impl Pairs {
 
 #[cfg(test)]
 mod tests {
+    use super::super::connection::Alive;
     use super::*;
     use crate::model::{Reason, sample};
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
 
     fn take(pairs: &mut Pairs, id: u64, event: &Event) {
-        let key = PairKey::of(WorkloadIx(0), Direction::Out, event);
-        pairs.take(key, EventId(id), event, &Thresholds::default(), NOW);
+        let workload = WorkloadIx(0);
+        let key = PairKey::of(workload, Direction::Out, event);
+        let alive = Alive {
+            workload,
+            certain: true,
+            left_open: false,
+        };
+        let change = Change {
+            before: None,
+            after: event.reason.is_none().then_some(alive),
+        };
+        let thresholds = Thresholds::default();
+        pairs.take(key, EventId(id), event, change, &thresholds, NOW);
     }
 
     #[test]

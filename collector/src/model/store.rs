@@ -207,11 +207,13 @@ impl Store {
         let conn = event.conn;
         let key = ConnKey { node, conn };
         let change = self.connections.apply(key, id, event, workload);
-        if change.before != change.after {
-            if let Some(ix) = change.before {
+        let [before, after] = [change.before, change.after]
+            .map(|alive| Some(alive.filter(|alive| alive.certain)?.workload));
+        if before != after {
+            if let Some(ix) = before {
                 self.workloads.closed(ix);
             }
-            if let Some(ix) = change.after {
+            if let Some(ix) = after {
                 self.workloads.opened(ix);
             }
         }
@@ -226,7 +228,8 @@ impl Store {
         );
         let whose = known.map_or(workload, |c| c.workload);
         let pair = PairKey::of(whose, Direction::of(opening), event);
-        self.pairs.take(pair, id, event, &self.thresholds, now);
+        self.pairs
+            .take(pair, id, event, change, &self.thresholds, now);
     }
 
     fn node_ix(&mut self, name: &Arc<str>) -> NodeIx {

@@ -65,7 +65,7 @@ pub enum Trouble {
     NeverAccepted,
     /// It waited in the accept queue for long.
     SlowAccept,
-    /// It was open before the start, closed by the peer and not by its process.
+    /// When it was listed, the peer had closed it and its process had not.
     CloseWait,
     /// It lasted a short time.
     Short,

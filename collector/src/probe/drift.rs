@@ -1,7 +1,7 @@
 //! What the probes believe against what the kernel says, now and then.
 //!
 //! A socket that is remembered and is no longer there has ended unseen. It takes two looks to say
-//! so: between one map and one list, sockets come and go.
+//! so: between one map and one list, sockets come and go. What was left open is seen on the way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,11 +9,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use aya::maps::{HashMap, MapData};
-use probe_common::{Tracked, flag};
+use probe_common::{Record, Tracked, flag};
 use rustc_hash::FxHashSet;
 
-use crate::model::ConnId;
-use crate::sock_diag;
+use super::left_open::LeftOpen;
+use crate::model::{ConnId, TcpState};
+use crate::sock_diag::{self, Socket};
 
 /// The probes' map of sockets: by address, what is remembered.
 pub(super) type Sockets = HashMap<MapData, u64, [u8; size_of::<Tracked>()]>;
@@ -26,15 +27,19 @@ pub struct DriftCheck {
     found: Arc<AtomicU64>,
     /// Asks for a look now; who asks is told when it was taken.
     ask: mpsc::Sender<mpsc::Sender<()>>,
+    left_open: mpsc::Receiver<Record>,
 }
 
 impl DriftCheck {
     pub(super) fn start(sockets: Sockets, every: Duration) -> std::io::Result<Self> {
         let found = Arc::new(AtomicU64::new(0));
         let (ask, asked) = mpsc::channel::<mpsc::Sender<()>>();
+        let (tell, left_open) = mpsc::channel();
         let mut looks = Looks {
             sockets,
             suspects: FxHashSet::default(),
+            left_open: LeftOpen::default(),
+            tell,
         };
         let total = Arc::clone(&found);
         std::thread::Builder::new()
@@ -59,7 +64,11 @@ impl DriftCheck {
                     }
                 }
             })?;
-        Ok(Self { found, ask })
+        Ok(Self {
+            found,
+            ask,
+            left_open,
+        })
     }
 
     /// Looks now, before the end, and waits for what comes of it; for a second at the most.
@@ -77,10 +86,17 @@ impl DriftCheck {
     pub fn take(&self) -> u64 {
         self.found.swap(0, Ordering::Relaxed)
     }
+
+    /// Listings of connections that were found in `CLOSE_WAIT` at two looks, since the last call.
+    pub fn left_open(&self) -> impl Iterator<Item = Record> {
+        self.left_open.try_iter()
+    }
 }
 
 struct Looks {
     sockets: Sockets,
+    left_open: LeftOpen,
+    tell: mpsc::Sender<Record>,
     /// Remembered at the last look, and not in the kernel's list: by address and id.
     suspects: FxHashSet<(u64, u64)>,
 }
@@ -102,6 +118,10 @@ impl Looks {
         let unsaid = ended.into_iter().map(|(key, conn)| self.forget(key, conn));
         let unsaid = unsaid.sum();
         self.suspects = suspects;
+        for listing in self.left_open.look(&remembered, &listed.close_wait) {
+            // Who does not listen any more is about to drop this.
+            let _ = self.tell.send(listing);
+        }
         Ok(unsaid)
     }
 
@@ -120,6 +140,7 @@ struct Listed {
     cookies: FxHashSet<u64>,
     /// The namespaces that were asked. There may be others, that no process lives in.
     netns: FxHashSet<u32>,
+    close_wait: Vec<Socket>,
 }
 
 impl Listed {
@@ -131,7 +152,13 @@ impl Listed {
             .iter()
             .map(|(_, socket)| socket.cookie)
             .collect();
-        Ok(Self { cookies, netns })
+        let sockets = all.sockets.into_iter().map(|(_, socket)| socket);
+        let close_wait = sockets.filter(|socket| socket.state == TcpState::CloseWait);
+        Ok(Self {
+            cookies,
+            netns,
+            close_wait: close_wait.collect(),
+        })
     }
 }
 
@@ -166,6 +193,7 @@ mod tests {
         Listed {
             cookies: cookies.iter().copied().collect(),
             netns: netns.iter().copied().collect(),
+            close_wait: Vec::new(),
         }
     }
 

@@ -178,15 +178,20 @@ impl Interpreter {
                 self.accept_unseen(&reset.unwrap_or(record), out);
             }
             kind::SEED => {
-                let mut row = self.event(&record, EventType::Unknown, Phase::Open, out);
-                (row.kind, row.phase) = (None, None);
-                row.before &= self.was_open(record.conn);
-                row.state = TcpState::from_kernel(record.old_state);
                 self.listed += 1;
-                out.events.push(row);
+                self.list(&record, out);
             }
             _ => self.malformed += 1,
         }
+    }
+
+    /// Says in which state a socket is.
+    pub fn list(&mut self, record: &Record, out: &mut Output<'_>) {
+        let mut row = self.event(record, EventType::Unknown, Phase::Open, out);
+        (row.kind, row.phase) = (None, None);
+        row.before &= self.was_open(record.conn);
+        row.state = TcpState::from_kernel(record.old_state);
+        out.events.push(row);
     }
 
     fn connect(&mut self, record: &Record, out: &mut Output<'_>) {

@@ -5,6 +5,7 @@ mod clock;
 mod drift;
 mod hooks;
 mod interpret;
+mod left_open;
 mod load;
 mod prebuilt;
 pub mod requirements;

@@ -89,6 +89,33 @@ async fn a_session_of_one_node_is_greeting_rows_farewell() {
 }
 
 #[tokio::test]
+async fn what_comes_after_its_end_is_passed_on_and_not_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("rec.jsonl");
+    let recording = Recording::create(&path).expect("a new file");
+    let (tell, source) = mpsc::unbounded_channel();
+    let source = Box::pin(UnboundedReceiverStream::new(source));
+    let (mut updates, taping) = recording.tee(source, Stop::default()).expect("a thread");
+    let mut pass = async |update: Update| {
+        tell.send(update.clone()).expect("it listens");
+        assert_eq!(updates.next().await, Some(update));
+    };
+    pass(hello("host1")).await;
+    taping.end();
+    // An update that was on its way is written before the end is seen.
+    let written = || std::fs::read_to_string(&path).expect("UTF-8");
+    while !written().contains(r#"{"t":"bye","#) {
+        pass(batch("host1", vec![event()], vec![])).await;
+    }
+    let whole = written();
+    assert!(whole.ends_with('\n'));
+    pass(batch("host1", vec![event()], vec![])).await;
+    drop(updates);
+    assert_eq!(written(), whole);
+    assert_eq!(taping.why(), None);
+}
+
+#[tokio::test]
 async fn states_that_greeting_and_farewell_do_not_imply_are_written() {
     let written = lines(vec![
         hello("a"),
@@ -256,6 +283,6 @@ fn in_the_middle_of_a_session_it_begins_with_what_was_said() {
         ts: Timestamp(0),
     };
     let recording = recording.expect("a file").after(vec![hello]);
-    let tape = Tape::new(recording, Failure::default());
+    let tape = Tape::new(recording, Taping::default());
     assert!(tape.buffer.starts_with(b"{\"t\":\"hello\""));
 }

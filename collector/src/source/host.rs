@@ -247,6 +247,7 @@ impl Reader {
                         self.forget_gone();
                     }
                     self.ask_half_closed();
+                    self.list_left_open();
                     lost = self.lost();
                 }
                 () = pace => {}
@@ -342,6 +343,14 @@ impl Reader {
             let now_ns = monotonic_ns();
             self.interpreter
                 .closed_both_ways(conn, &socket.figures(), now_ns);
+        }
+    }
+
+    /// Lists what was found to be closed by the peer, and not by its process.
+    fn list_left_open(&mut self) {
+        let mut out = output(&mut self.events, &mut self.origins);
+        for listing in self.drift.left_open() {
+            self.interpreter.list(&listing, &mut out);
         }
     }
 

@@ -70,6 +70,7 @@ impl App {
                 let theme = Theme::named(argument);
                 self.theme = theme.ok_or_else(|| wrong(format!("themes are {names}")))?;
             }
+            Does::Show(tab) => self.show(tab),
             Does::Help => self.help = Some(0),
             Does::Quit if self.may_quit() => return Ok(Effect::Quit),
             Does::Quit => {}
@@ -159,10 +160,20 @@ impl App {
         Ok(())
     }
 
-    /// Asks for a recording of all that comes from now on.
+    /// Asks for a recording of all that comes from now on; without a name, for the end of it.
     fn record(&mut self, name: &str) -> Result<(), String> {
-        if name.is_empty() {
-            return Err("name a file".to_owned());
+        match (self.recorded, name.is_empty()) {
+            (false, true) => return Err("name a file".to_owned()),
+            (true, false) => {
+                return Err("it is recorded already: `:record` alone ends that".to_owned());
+            }
+            (true, true) => {
+                self.recorded = false;
+                self.jobs.push_back(Job::EndRecording);
+                self.message = Some(Message::good("the recording has ended"));
+                return Ok(());
+            }
+            (false, false) => {}
         }
         if self.over {
             return Err("the source has ended: nothing will come".to_owned());
@@ -244,7 +255,7 @@ impl App {
             Does::Theme => complete::beginning(typed, THEMES.each_ref().map(|theme| theme.name)),
             Does::Seek => complete::beginning(typed, ["+10s", "-10s", "+1m", "-1m"]),
             Does::Speed => complete::beginning(typed, ["1x", "4x", "0.5x", "max"]),
-            Does::Record | Does::Help | Does::Quit => return None,
+            Does::Record | Does::Show(_) | Does::Help | Does::Quit => return None,
         };
         Completion::new(text, start, choices)
     }

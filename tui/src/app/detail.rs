@@ -4,7 +4,7 @@ use collector::identity::process::Living;
 use collector::model::{ConnKey, Connection, Event, EventId, Gap, Timestamp};
 
 use super::App;
-use crate::detail::{End, Facts, Line, Lookup, lines};
+use crate::detail::{End, Facts, Line, Lookup, lines, wrapped};
 use crate::job::Job;
 use crate::view::Motion;
 
@@ -170,7 +170,7 @@ impl App {
             now: self.moment().now,
             tz: &self.tz,
         };
-        Some((lines(&facts), detail.line))
+        Some((wrapped(lines(&facts), self.size.width), detail.line))
     }
 
     /// Moves in the detail. Says whether there is one.

@@ -17,7 +17,7 @@ use crate::view::{ConnectionIndex, EventIndex, Home};
 const STEP: i64 = 10_000_000_000;
 
 /// Why one can go nowhere else.
-pub(super) const RECORDED: &str = "not while it is recorded";
+pub(super) const RECORDED: &str = "not while it is recorded: `:record` ends that";
 
 /// A recording that is played.
 #[derive(Clone, Copy, Debug)]

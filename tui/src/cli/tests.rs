@@ -1,3 +1,6 @@
+use collector::filter::Filter;
+use collector::model::HookKind;
+
 use super::*;
 
 fn job(line: &str) -> Result<Job, clap::Error> {

@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 
 use collector::model::Thresholds;
-use collector::units;
 use serde::Deserialize;
 use serde_spanned::Spanned;
+
+use super::set::{Wrong, set, set_time};
 
 /// The keys, as they are written.
 #[derive(Debug, Default, Deserialize)]
@@ -22,9 +23,6 @@ pub(super) struct Findings {
     ports_percent: Option<Spanned<u64>>,
     peer_failing_percent: Option<Spanned<u64>>,
 }
-
-/// What is wrong, and where in the text.
-pub(super) type Wrong = (std::ops::Range<usize>, String);
 
 impl Findings {
     /// What it means; what it does not say is as usual.
@@ -45,26 +43,4 @@ impl Findings {
         set(&mut to.peer_failing_percent, failing, PERCENT)?;
         Ok(to)
     }
-}
-
-fn set<N: Copy + PartialOrd + std::fmt::Display>(
-    to: &mut N,
-    said: Option<&Spanned<N>>,
-    range: RangeInclusive<N>,
-) -> Result<(), Wrong> {
-    let Some(said) = said else { return Ok(()) };
-    let n = *said.get_ref();
-    if !range.contains(&n) {
-        let (least, most) = (range.start(), range.end());
-        return Err((said.span(), format!("{n} is none of {least} to {most}")));
-    }
-    *to = n;
-    Ok(())
-}
-
-fn set_time(to: &mut u64, said: Option<&Spanned<String>>) -> Result<(), Wrong> {
-    let Some(said) = said else { return Ok(()) };
-    let us = units::parse_duration(said.get_ref());
-    *to = us.map_err(|error| (said.span(), error.to_string()))?;
-    Ok(())
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use collector::filter::Filter;
-use collector::model::Limits;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
 use super::findings::Findings;
+use super::keep::Keep;
 use super::{Config, Fault};
 use crate::action::Tab;
 use crate::columns::Choice;
@@ -39,20 +39,6 @@ struct Columns {
     problems: Vec<Spanned<String>>,
     nodes: Vec<Spanned<String>>,
 }
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Keep {
-    events: Option<Spanned<usize>>,
-    open: Option<Spanned<usize>>,
-    ended: Option<Spanned<usize>>,
-    workloads: Option<Spanned<usize>>,
-    pairs: Option<Spanned<usize>>,
-    nodes: Option<Spanned<usize>>,
-}
-
-/// How many of a kind may be kept: a screenful, and what still fits into the memory of a host.
-const KEPT: Range<usize> = 100..50_000_001;
 
 pub(super) fn config(text: &str) -> Result<Config, Fault> {
     let at = |span: Range<usize>, message: String| Fault {
@@ -85,25 +71,9 @@ pub(super) fn config(text: &str) -> Result<Config, Fault> {
             known.map_err(|error| at(name.span(), error.to_string()))?;
         }
     }
-    let mut limits = Limits::default();
-    for (kept, limit) in [
-        (&raw.keep.events, &mut limits.events),
-        (&raw.keep.open, &mut limits.open),
-        (&raw.keep.ended, &mut limits.ended),
-        (&raw.keep.workloads, &mut limits.workloads),
-        (&raw.keep.pairs, &mut limits.pairs),
-        (&raw.keep.nodes, &mut limits.nodes),
-    ] {
-        let Some(kept) = kept else { continue };
-        if !KEPT.contains(kept.get_ref()) {
-            let (least, most) = (KEPT.start, KEPT.end - 1);
-            let message = format!("{} cannot be kept: {least} to {most} can", kept.get_ref());
-            return Err(at(kept.span(), message));
-        }
-        *limit = *kept.get_ref();
-    }
-    let thresholds = raw.findings.thresholds();
-    let thresholds = thresholds.map_err(|(span, message)| at(span, message))?;
+    let wrong = |(span, message)| at(span, message);
+    let limits = raw.keep.limits().map_err(wrong)?;
+    let thresholds = raw.findings.thresholds().map_err(wrong)?;
     let mut presets = Vec::new();
     for (name, filter) in raw.filters {
         Filter::parse(filter.get_ref()).map_err(|error| {

@@ -16,11 +16,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::App;
-use crate::detail::{Line, Look};
-use crate::text;
-
-/// Cells before the text of an entry; that of the timeline stands behind the time.
-const LABEL: usize = 13;
+use crate::detail::{INDENT, Line, Look, cells_before};
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App, lines: &[Line], first: usize) {
     let theme = app.theme();
@@ -38,14 +34,12 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App, lines: &[Line], f
                     Look::Bad => theme.bad,
                     Look::Faint => theme.faint,
                 };
-                let room = usize::from(area.width.saturating_sub(2));
-                let x = area.x + 2;
+                let room = usize::from(area.width.saturating_sub(INDENT));
+                let x = area.x + INDENT;
                 buffer.set_stringn(x, y, label, room, theme.faint);
-                let shift = LABEL.max(text::width(label) + 2);
-                let room = room.saturating_sub(shift);
-                let x = x + u16::try_from(shift).unwrap_or_default();
-                let text = text::clean(text);
-                buffer.set_stringn(x, y, text::cut_end(&text, room), room, style);
+                let shift = cells_before(label);
+                let room = room.saturating_sub(shift.into());
+                buffer.set_stringn(x + shift, y, text, room, style);
             }
         }
     }

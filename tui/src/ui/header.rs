@@ -13,12 +13,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use crate::action::Tab;
 use crate::app::App;
+use crate::screen::{PROGRAM, views};
 use crate::{format, text};
-
-/// Cells in which the name of the program and all of the views have room beside the source.
-const WIDE: u16 = 120;
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App) {
     let line = |n: u16| Rect {
@@ -35,29 +32,20 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, app: &App) {
 fn source(buffer: &mut Buffer, line: Rect, app: &App) {
     let theme = app.theme();
     let width = usize::from(line.width);
-    let narrow = line.width < WIDE;
+    let before = views(line.width).next().map_or(0, |(_, at, _)| at);
+    buffer.set_stringn(line.x, line.y, PROGRAM, before.into(), theme.title);
     let mut x = line.x;
-    let gap = if narrow { 1 } else { 2 };
-    if !narrow {
-        x = buffer
-            .set_stringn(x, line.y, "tcpscope", width, theme.title)
-            .0
-            + gap;
-    }
-    for (number, tab) in (1..).zip(Tab::ALL) {
+    for (tab, at, label) in views(line.width) {
         let style = if tab == app.tab() {
             theme.title.add_modifier(Modifier::UNDERLINED)
         } else {
             theme.faint
         };
-        let title = match tab {
-            Tab::Connections if narrow => "conns",
-            tab => tab.title(),
-        };
-        let label = format!("{number} {title}");
-        x = buffer.set_stringn(x, line.y, label, width, style).0 + gap;
+        x = buffer
+            .set_stringn(line.x + at, line.y, label, width, style)
+            .0;
     }
-    x += 1;
+    x += GAP;
     let mut parts = state(app);
     let room = usize::from(line.right().saturating_sub(x));
     // What is last says the least.
@@ -218,6 +206,9 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
         let n = grouped(app.store().connections().untracked());
         part(format!("untracked {n}"), theme.bad);
     }
+    if app.is_recorded() {
+        part("REC".into(), theme.note);
+    }
     match app.marked() {
         (0, 0) => {}
         (n, 0) => part(format!("{} marked", grouped(n as u64)), theme.note),
@@ -255,30 +246,13 @@ fn shown(buffer: &mut Buffer, line: Rect, app: &App) {
 /// What the rows are a part of, and which pass, up to a cell.
 fn asked(buffer: &mut Buffer, line: Rect, start: u16, app: &App) {
     let theme = app.theme();
-    let mut line = line;
-    if let Some(scope) = &app.sieve().scope {
-        let label = format!("in {}", text::clean(&scope.label));
-        let room = usize::from(start.saturating_sub(line.x + 2)) * 2 / 3;
-        let x = buffer
-            .set_stringn(
-                line.x,
-                line.y,
-                text::cut_middle(&label, room),
-                room,
-                theme.title,
-            )
-            .0;
-        line.x = x + 2;
+    let room = usize::from(start.saturating_sub(line.x + GAP));
+    let mut parts: Vec<(String, Style)> = Vec::new();
+    let mut part = |text: &str, style| parts.push((text::clean(text).into_owned(), style));
+    let scope = app.sieve().scope.as_ref();
+    if let Some(scope) = scope {
+        part(&format!("in {}", scope.label), theme.title);
     }
-    let mut x = line.x;
-    let mut left = |text: &str, style: Style| {
-        let room = usize::from(start.saturating_sub(x + 2));
-        let text = text::clean(text);
-        x = buffer
-            .set_stringn(x, line.y, text::cut_end(&text, room), room, style)
-            .0
-            + GAP;
-    };
     let filter = &app.sieve().filter;
     let mut rest = filter.clone();
     for (key, name) in [(Key::Namespace, "ns"), (Key::Pod, "pod")] {
@@ -288,20 +262,35 @@ fn asked(buffer: &mut Buffer, line: Rect, start: u16, app: &App) {
             .strip_prefix(name)
             .and_then(|term| term.strip_prefix(':'))
         {
-            Some(value) => left(&format!("{name} {value}"), theme.note),
-            None if app.has_pods() && key == Key::Namespace => left("ns all", theme.faint),
+            Some(value) => part(&format!("{name} {value}"), theme.note),
+            None if app.has_pods() && key == Key::Namespace => part("ns all", theme.faint),
             None => {}
         }
     }
     if rest.is_all() {
-        left("no filter", theme.faint);
+        part("no filter", theme.faint);
     } else {
         let of_all = if app.tab().is_list() {
             " (sums are of all)"
         } else {
             ""
         };
-        left(&format!("filter {rest}{of_all}"), theme.note);
+        part(&format!("filter {rest}{of_all}"), theme.note);
+    }
+    // That nothing is asked for need not be said where there is no room for what is.
+    if joined(&parts) > room {
+        parts.retain(|(_, style)| *style != theme.faint);
+    }
+    // What the rows are a part of has what the others leave, and two thirds at the least.
+    if let (Some(_), Some((label, others))) = (scope, parts.split_first_mut()) {
+        let left = room.saturating_sub(joined(others) + usize::from(GAP));
+        label.0 = text::cut_middle(&label.0, left.max(room * 2 / 3)).into_owned();
+    }
+    let mut x = line.x;
+    for (text, style) in parts {
+        let room = usize::from(start.saturating_sub(x + GAP));
+        let text = text::cut_end(&text, room);
+        x = buffer.set_stringn(x, line.y, text, room, style).0 + GAP;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The checks: from what number on something is a finding, and what that means.
 
-use crate::model::{Pair, Thresholds, Timestamp, Trouble, Troubled};
+use crate::model::{Thresholds, Timestamp, Trouble, Troubled};
 
 /// A check.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ pub static CHECKS: [Check; 13] = [
         "CLOSE_WAIT",
         Trouble::CloseWait,
         |_, _, _| true,
-        "When they were listed at the start, the peer had closed these connections and the process had not.",
+        "The peer has closed these connections and the process has not: so it was at the start, or for half a minute.",
     ),
     check(
         "reset sent",
@@ -128,13 +128,10 @@ pub(super) const ONE_PEER: &Check = &CHECKS[12];
 impl Check {
     pub(super) fn applies(
         &self,
-        pair: &Pair,
         troubled: &Troubled,
         thresholds: &Thresholds,
         now: Timestamp,
     ) -> bool {
-        // Of what was open at the start, all may have ended since.
-        let gone = troubled.trouble == Trouble::CloseWait && pair.open == 0;
-        !gone && (self.enough)(troubled, thresholds, now)
+        (self.enough)(troubled, thresholds, now)
     }
 }

@@ -90,7 +90,7 @@ fn of_pair(pair: &Pair, thresholds: &Thresholds, now: Timestamp, found: &mut Vec
         let check = CHECKS
             .iter()
             .find(|check| check.trouble == Some(troubled.trouble));
-        let check = check.filter(|check| check.applies(pair, troubled, thresholds, now));
+        let check = check.filter(|check| check.applies(troubled, thresholds, now));
         if check.is_none() && !troubled.trouble.is_failure() {
             continue;
         }

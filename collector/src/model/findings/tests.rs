@@ -83,6 +83,31 @@ fn close_wait_is_known_of_what_was_listed_until_it_ends() {
 }
 
 #[test]
+fn close_wait_is_known_of_what_is_listed_later_as_often_as_it_still_is() {
+    let later = |conn| {
+        let mut listed = sample::listed(conn, 80);
+        listed.state = Some(TcpState::CloseWait);
+        listed
+    };
+    let three = (1..=3).flat_map(|conn| [sample::connect(conn, 80), later(conn)]);
+    // Who lists anew says it again.
+    let mut events: Vec<_> = three.chain([later(2)]).collect();
+    let counts = |events: &[Event]| {
+        let found = found(events.to_vec());
+        found
+            .iter()
+            .map(|problem| problem.count)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&found(events.clone())), ["CLOSE_WAIT"]);
+    assert_eq!(counts(&events), [3]);
+    events.push(sample::close(2, 80));
+    assert_eq!(counts(&events), [2]);
+    events.extend([sample::close(1, 80), sample::close(3, 80)]);
+    assert_eq!(counts(&events), [0; 0]);
+}
+
+#[test]
 fn many_short_connections_are_churn() {
     let close = |us| {
         let mut event = sample::close(1, 40_000);

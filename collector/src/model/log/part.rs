@@ -129,8 +129,8 @@ impl Number {
 /// Turned over, times have the order of unsigned numbers.
 const SIGN: u64 = 1 << 63;
 
-/// An event of which nothing is known.
-pub(crate) fn blank() -> Event {
+/// An event of which nothing but its origin is known.
+pub(crate) fn blank(origin: Arc<Origin>) -> Event {
     let nowhere = Endpoint {
         addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         port: 0,
@@ -138,7 +138,7 @@ pub(crate) fn blank() -> Event {
     Event {
         seq: None,
         ts: Timestamp::default(),
-        origin: Arc::new(Origin::default()),
+        origin,
         kind: None,
         phase: None,
         state: None,

@@ -7,11 +7,8 @@ use std::sync::Arc;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::column::Column;
-use super::part::{Number, Part};
-use crate::model::{
-    ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, Phase, Process, Reason,
-    TcpState, Timestamp,
-};
+use super::part::{Number, Part, blank};
+use crate::model::{Event, EventType, Family, Origin, Peer, Phase, Process, Reason, TcpState};
 
 /// Some events that no longer change.
 #[derive(Debug)]
@@ -40,8 +37,8 @@ impl Piece {
             processes: Shared::of(events, |e| place(e.process.as_ref()), |e| e.process.clone()),
             peers: Shared::of(events, |e| place(e.peer.as_ref()), |e| e.peer.clone()),
             whats: Shared::of(events, What::of, What::of),
-            locals: Shared::of(events, |e| bits(e.local.addr), |e| e.local.addr),
-            remotes: Shared::of(events, |e| bits(e.remote.addr), |e| e.remote.addr),
+            locals: Shared::of(events, |e| e.local.bits(), |e| e.local.addr),
+            remotes: Shared::of(events, |e| e.remote.bits(), |e| e.remote.addr),
         }
     }
 
@@ -90,34 +87,12 @@ impl Piece {
 
     /// The event of a row.
     pub(super) fn event(&self, row: usize) -> Option<Event> {
-        let what = self.whats.get(row)?;
-        let end = |addr: &Shared<IpAddr>| {
-            Some(Endpoint {
-                addr: *addr.get(row)?,
-                port: 0,
-            })
-        };
-        let mut event = Event {
-            seq: None,
-            ts: Timestamp::default(),
-            origin: self.origins.get(row)?.clone(),
-            kind: what.kind,
-            phase: what.phase,
-            state: what.state,
-            reason: what.reason,
-            errno: None,
-            process: self.processes.get(row)?.clone(),
-            family: what.family,
-            local: end(&self.locals)?,
-            remote: end(&self.remotes)?,
-            conn: ConnId::default(),
-            before: what.before,
-            figures: Figures::default(),
-            netns: None,
-            mntns: None,
-            cgroup: None,
-            peer: self.peers.get(row)?.clone(),
-        };
+        let mut event = blank(self.origins.get(row)?.clone());
+        self.whats.get(row)?.put(&mut event);
+        event.process.clone_from(self.processes.get(row)?);
+        event.peer.clone_from(self.peers.get(row)?);
+        event.local.addr = *self.locals.get(row)?;
+        event.remote.addr = *self.remotes.get(row)?;
         for (number, column) in Number::ALL.into_iter().zip(&self.numbers) {
             number.put(column.get(row), &mut event);
         }
@@ -185,14 +160,6 @@ impl<T: Clone> Shared<T> {
 
 fn place<T>(shared: Option<&Arc<T>>) -> *const T {
     shared.map_or(std::ptr::null(), Arc::as_ptr)
-}
-
-/// An address as one number: none is both, for IPv4-mapped ones are IPv4 here.
-fn bits(addr: IpAddr) -> u128 {
-    match addr {
-        IpAddr::V4(addr) => addr.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(addr) => addr.to_bits(),
-    }
 }
 
 /// What there are few combinations of.

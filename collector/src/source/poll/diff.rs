@@ -11,6 +11,9 @@ use crate::model::{
 };
 use crate::sock_diag::{Error, Socket};
 
+/// Closed by the peer for so long, a connection was left open by its process.
+const LEFT_OPEN_NS: i64 = 30_000_000_000;
+
 /// Whose a socket is.
 #[derive(Clone, Debug)]
 pub(super) struct Who {
@@ -36,9 +39,19 @@ struct Known {
     fresh: bool,
     /// Its opening was seen, then.
     opened: Option<Timestamp>,
+    /// The peer has closed it and its process has not.
+    close_wait: CloseWait,
     who: Who,
     /// A process was looked for under this socket's inode.
     asked: bool,
+}
+
+/// What is known of a connection that the peer may have closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CloseWait {
+    No,
+    Since(Timestamp),
+    Told,
 }
 
 impl Tracker {
@@ -66,6 +79,7 @@ impl Tracker {
                     look,
                     fresh: true,
                     opened: None,
+                    close_wait: CloseWait::No,
                     who: self.nobody.clone(),
                     asked: false,
                 });
@@ -95,13 +109,16 @@ impl Tracker {
         let rows = self.known.values_mut().map(|known| {
             known.fresh = false;
             let state = known.socket.state;
+            if state == TcpState::CloseWait {
+                known.close_wait = CloseWait::Told;
+            }
             known.event(now, netns, What::Listed(state))
         });
         in_order(rows.collect())
     }
 
     /// The events since the look before, endings first: an address may have a new connection by
-    /// now. `find` says whether a socket that was not in the list is really gone; one of which that
+    /// now. Then a listing of each connection that was left open. `find` says whether a socket that was not in the list is really gone; one of which that
     /// can't be known is left for the next look.
     pub(super) fn changes(
         &mut self,
@@ -111,12 +128,20 @@ impl Tracker {
         let (look, netns) = (self.look, self.netns);
         let mut ended = Vec::new();
         let mut opened = Vec::new();
+        let mut left_open = Vec::new();
         self.known.retain(|_, known| {
             if known.look == look {
                 if known.fresh {
                     known.fresh = false;
                     known.opened = Some(now);
                     opened.push(known.event(now, netns, What::Opened));
+                }
+                if known.is_newly_left_open(now) {
+                    let listing = What::Listed(TcpState::CloseWait);
+                    left_open.push(Event {
+                        figures: Figures::default(),
+                        ..known.event(now, netns, listing)
+                    });
                 }
                 return true;
             }
@@ -141,6 +166,7 @@ impl Tracker {
             self.seq += 1;
             event.seq = NonMaxU64::new(self.seq);
         }
+        events.append(&mut in_order(left_open));
         events
     }
 }
@@ -166,6 +192,19 @@ impl Known {
         self.asked &= socket.inode.is_none() || socket.inode == inode;
         self.socket = socket.clone();
         self.look = look;
+    }
+
+    fn is_newly_left_open(&mut self, now: Timestamp) -> bool {
+        self.close_wait = match self.close_wait {
+            _ if self.socket.state != TcpState::CloseWait => CloseWait::No,
+            CloseWait::No => CloseWait::Since(now),
+            CloseWait::Since(since) if now.0 - since.0 >= LEFT_OPEN_NS => {
+                self.close_wait = CloseWait::Told;
+                return true;
+            }
+            known => known,
+        };
+        false
     }
 
     fn event(&self, now: Timestamp, netns: Option<NonMaxU32>, what: What) -> Event {
@@ -322,6 +361,29 @@ mod tests {
             (None, None, None, true)
         );
         assert_eq!(first.netns, NonMaxU32::new(4_026_531_840));
+    }
+
+    #[test]
+    fn what_the_peer_has_closed_for_long_is_listed_once() {
+        let closed = || {
+            vec![
+                socket(1, TcpState::CloseWait),
+                socket(2, TcpState::CloseWait),
+            ]
+        };
+        let mut tracker = tracker(vec![established(1), socket(2, TcpState::CloseWait)]);
+        let mut listed = |second, sockets| {
+            tracker.see(sockets);
+            let events = tracker.changes(Timestamp(second * SECOND), |_| Ok(None));
+            let say = |event: Event| (event.conn.0, event.kind, event.seq, event.state);
+            events.into_iter().map(say).collect::<Vec<_>>()
+        };
+        let left = (1, None, None, Some(TcpState::CloseWait));
+        // Number 2 was told at the start.
+        assert_eq!(listed(1, closed()), []);
+        assert_eq!(listed(30, closed()), []);
+        assert_eq!(listed(31, closed()), [left]);
+        assert_eq!(listed(62, closed()), []);
     }
 
     #[test]

@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use collector::model::findings::problems;
 use collector::model::{
-    Batch, Event, Limits, Peer, PeerKind, Store, Thresholds, Timestamp, Update,
+    Batch, Event, Limits, Peer, PeerKind, Store, TcpState, Thresholds, Timestamp, Update,
 };
+use collector::probe;
 
 use super::cases;
+use super::place::start;
 use crate::actor::{Actor, Listener, Op, V4, as_fd};
 use crate::case::{Case, Fallible, Stop, failed};
 use crate::machine::BOUND;
@@ -23,6 +25,7 @@ cases! { "findings":
     never_accepted,
     slow_accept,
     close_wait,
+    close_wait_later,
     resets,
     timeout,
     churn,
@@ -192,6 +195,28 @@ fn close_wait(_: &Case) -> Fallible<()> {
     stage.server.drains(a)?;
     let tracer = Tracer::start().map_err(Stop::Failed)?;
     stage.finds(&tracer, 0, &["CLOSE_WAIT"])
+}
+
+/// The peer closes while the tracer looks on, and the process does not, until it does.
+fn close_wait_later(_: &Case) -> Fallible<()> {
+    let mut stage = Stage::new()?;
+    let tracer = start(&probe::Options {
+        look_every: Duration::from_secs(1),
+        ..probe::Options::default()
+    })?;
+    let listener = stage.server.listens(V4)?;
+    let (c, a) = stage.pair(listener)?;
+    stage.client.closes(c)?;
+    stage.server.drains(a)?;
+    stage.finds(&tracer, 0, &["CLOSE_WAIT"])?;
+    let server = stage.server.who().pid;
+    let by_server = |event: &Event| event.process.as_ref().map(|p| p.pid) == Some(server);
+    let listed = |event: &&Event| event.state == Some(TcpState::CloseWait) && by_server(event);
+    if tracer.log().events.iter().filter(listed).count() != 1 {
+        return failed("it is not listed once, as the server's");
+    }
+    stage.server.closes(a)?;
+    stage.finds(&tracer, 0, &[])
 }
 
 /// Who closes without reading sends a reset, and the other one gets it.

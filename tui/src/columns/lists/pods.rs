@@ -35,7 +35,7 @@ pub(super) fn name(workload: &Workload) -> Said<'_> {
     let origin = &workload.origin;
     let name = origin.pod.as_deref().or(origin.container.as_deref());
     match (name, workload.comm) {
-        (Some(name), _) => Said::Text(name.into()),
+        (Some(name), _) => Said::Ends(name.into()),
         (None, Some(comm)) => Said::Text(comm.to_text().into_owned().into()),
         (None, None) => Said::Unknown,
     }
@@ -51,7 +51,7 @@ fn peer(workload: &Workload) -> Said<'_> {
         return Said::Unknown;
     };
     match &top.peer {
-        Some(peer) => Said::Text(peer_name(peer)),
+        Some(peer) => Said::Ends(peer_name(peer)),
         None => Said::Text(top.addr.to_string().into()),
     }
 }

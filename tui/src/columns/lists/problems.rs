@@ -39,7 +39,7 @@ fn mark(problem: &Problem) -> Said<'_> {
 fn who<'a>(problem: &Problem, store: &'a Store) -> Said<'a> {
     let workload = store.workloads().get(problem.pair.who);
     match (pods::name(workload), &workload.origin.namespace) {
-        (Said::Text(name), Some(namespace)) => Said::Text(format!("{namespace}/{name}").into()),
+        (Said::Ends(name), Some(namespace)) => Said::Ends(format!("{namespace}/{name}").into()),
         (said, _) => said,
     }
 }
