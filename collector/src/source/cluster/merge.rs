@@ -112,6 +112,10 @@ impl Merge {
             }
             Update::Hello(hello) => (Arc::clone(&hello.node), What::Other(Update::Hello(hello))),
             Update::State(state) => (Arc::clone(&state.node), What::Other(Update::State(state))),
+            Update::Meta(meta) => (
+                Arc::clone(&meta.origin.node),
+                What::Other(Update::Meta(meta)),
+            ),
             // Of no node.
             note @ Update::Note(_) => (Arc::from(""), What::Other(note)),
         };
@@ -251,7 +255,7 @@ mod tests {
                             .map(|event| format!("{}:{}", batch.node, event.conn.0)),
                     ),
                     Update::State(state) => heard.push(state.node.to_string()),
-                    Update::Hello(_) | Update::Note(_) => {}
+                    Update::Hello(_) | Update::Meta(_) | Update::Note(_) => {}
                 }
             }
             heard

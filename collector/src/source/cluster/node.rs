@@ -182,6 +182,7 @@ impl Node {
                         self.say(SourceState::Live).await?;
                     }
                     Frame::Batch(batch) => self.send(Update::Batch(batch)).await?,
+                    Frame::Meta(meta) => self.send(Update::Meta(meta)).await?,
                     Frame::Bye(bye) => {
                         self.hear(&frames);
                         return Ok(Ended {
