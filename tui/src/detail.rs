@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use collector::format::{bytes, count, duration};
 use collector::identity::process::Living;
 use collector::model::{
-    ConnState, Connection, Event, EventType, Figures, Gap, Peer, PeerKind, Timestamp,
+    ConnState, Connection, Event, EventType, Figures, Gap, Meta, Peer, PeerKind, Timestamp,
 };
 use jiff::tz::TimeZone;
 
@@ -36,6 +36,8 @@ pub(crate) struct End<'a> {
     pub(crate) event: &'a Event,
     /// `None` if the connection is no longer known, only this event of it.
     pub(crate) connection: Option<&'a Connection>,
+    /// What its cgroup is, if that was told: maybe after the event.
+    pub(crate) meta: Option<&'a Meta>,
 }
 
 /// What is known of whether a process is still there.
@@ -144,7 +146,7 @@ pub(crate) fn lines(facts: &Facts) -> Vec<Line> {
     page.title("Timeline");
     timeline(&mut page, facts);
     page.title("This end");
-    end(&mut page, facts.end.event, Some(facts.process));
+    end(&mut page, facts.end, Some(facts.process));
     page.title("Other end");
     match facts.other {
         Some(other) => {
@@ -153,7 +155,7 @@ pub(crate) fn lines(facts: &Facts) -> Vec<Line> {
             }
             let through = service(facts.end.event).or_else(|| service(other.event));
             page.entry("through", through);
-            end(&mut page, other.event, None);
+            end(&mut page, other, None);
             figures(&mut page, &other.event.figures);
         }
         None => other_end(&mut page, facts.end.event),
@@ -308,7 +310,8 @@ fn clock(ts: Timestamp, tz: &TimeZone) -> String {
     )
 }
 
-fn end(page: &mut Page, event: &Event, process: Option<&Lookup>) {
+fn end(page: &mut Page, end: End<'_>, process: Option<&Lookup>) {
+    let event = end.event;
     let local = event.local;
     page.entry(
         "address",
@@ -321,10 +324,14 @@ fn end(page: &mut Page, event: &Event, process: Option<&Lookup>) {
             Some(std::net::SocketAddr::new(remote.addr, remote.port)),
         );
     }
-    page.entry("node", Some(&event.origin.node));
-    page.entry("namespace", event.origin.namespace.as_ref());
-    page.entry("pod", event.origin.pod.as_ref());
-    page.entry("container", event.origin.container.as_ref());
+    let origin = end.meta.map_or(&event.origin, |meta| &meta.origin);
+    page.entry("node", Some(&origin.node));
+    page.entry("namespace", origin.namespace.as_ref());
+    page.entry("pod", origin.pod.as_ref());
+    page.entry("container", origin.container.as_ref());
+    page.entry("pod uid", end.meta.and_then(|meta| meta.pod_uid.as_ref()));
+    let id = end.meta.and_then(|meta| meta.container_id.as_ref());
+    page.entry("container id", id);
     if let Some(who) = &event.process {
         let tid = who.tid.filter(|tid| tid.get() != who.pid);
         let tid = tid.map_or(String::new(), |tid| format!(", thread {tid}"));

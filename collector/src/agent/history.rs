@@ -5,15 +5,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use nonmax::NonMaxU64;
+use rustc_hash::FxHashMap;
 
 use super::queue::{Item, Numbered};
 use crate::model::{
-    Batch, ConnState, Connection, Event, Figures, Hello, Limits, LossKind, Lost, NodeState,
+    Batch, ConnState, Connection, Event, Figures, Hello, Limits, LossKind, Lost, Meta, NodeState,
     SourceState, Store, TcpState, Timestamp, Update,
 };
 
 /// How many items are kept for those who come back.
 pub(super) const KEPT: usize = 65_536;
+
+/// Of so many cgroups it is known what they are; above that, of those that come from then on.
+const METAS: usize = 16_384;
 
 /// Of connections only those that are open are asked for.
 const LIMITS: Limits = Limits {
@@ -33,6 +37,7 @@ pub(super) struct History {
     hello: Option<Hello>,
     store: Store,
     items: VecDeque<Numbered>,
+    metas: FxHashMap<u64, Arc<Meta>>,
     /// The number of the last item.
     number: u64,
     most: usize,
@@ -67,6 +72,7 @@ impl History {
             hello: None,
             store: Store::new(LIMITS),
             items: VecDeque::new(),
+            metas: FxHashMap::default(),
             number: 0,
             most,
         }
@@ -78,6 +84,11 @@ impl History {
 
     pub(super) fn hello(&self) -> Option<&Hello> {
         self.hello.as_ref()
+    }
+
+    /// What a cgroup is, if that is known.
+    pub(super) fn meta(&self, cgroup: u64) -> Option<&Arc<Meta>> {
+        self.metas.get(&cgroup)
     }
 
     /// Whether events arrive at the moment.
@@ -106,6 +117,14 @@ impl History {
                 Vec::new()
             }
             Update::Batch(batch) => self.batch(batch, now),
+            Update::Meta(meta) => {
+                if self.metas.len() >= METAS {
+                    self.metas.clear();
+                }
+                let meta = Arc::new(meta);
+                self.metas.insert(meta.cgroup, Arc::clone(&meta));
+                vec![(self.number, Item::Meta(meta))]
+            }
             Update::Note(_) => Vec::new(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::history::{Beginning, History, KEPT, Since};
 use super::metrics::Metrics;
 use super::queue::{Queue, Wanted};
-use crate::model::{Bye, Hello, Timestamp, Update};
+use crate::model::{Bye, Hello, Meta, Timestamp, Update};
 
 /// The past, and who is there to hear of the present.
 #[derive(Debug)]
@@ -103,6 +103,11 @@ impl Hub {
         let inner = self.lock();
         let history = &inner.history;
         (Arc::clone(history.instance()), history.hello().cloned())
+    }
+
+    /// What a cgroup is, if that is known.
+    pub(super) fn meta(&self, cgroup: u64) -> Option<Arc<Meta>> {
+        self.lock().history.meta(cgroup).cloned()
     }
 
     /// Whether events arrive at the moment.

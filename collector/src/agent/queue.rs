@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::rate::Bucket;
 use crate::filter::Filter;
-use crate::model::{Bye, Event, LossKind, Losses, Lost};
+use crate::model::{Bye, Event, LossKind, Losses, Lost, Meta};
 
 /// What a client is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub(super) enum Item {
     Event(Arc<Event>),
     /// The source lost something.
     Lost(Lost),
+    /// What a cgroup is became known. It has the number of what went before.
+    Meta(Arc<Meta>),
 }
 
 /// An item and its number, which rises by one for each event and each loss of a source.
@@ -155,7 +157,7 @@ impl Inner {
             match self.items.pop_front() {
                 Some((_, Item::Event(_))) => self.owe(LossKind::Client),
                 Some((_, Item::Lost(lost))) => self.owed.add(&lost),
-                None => {}
+                Some((_, Item::Meta(_))) | None => {}
             }
         }
         self.items.push_back((number, item.clone()));

@@ -156,7 +156,7 @@ impl Server {
         };
         let client = Client {
             hub: Arc::clone(&self.hub),
-            queue: Arc::clone(&queue),
+            queue,
             _permit: permit,
         };
         self.hub.metrics.streams.inc();
@@ -166,12 +166,13 @@ impl Server {
         let (chunks, body) = mpsc::channel::<Bytes>(1);
         let refused = refused(Arc::clone(&self.authorize), token.to_owned(), self.recheck);
         tokio::spawn(async move {
-            let writing = stream::write(beginning, about, Arc::clone(&queue), chunks);
+            let (hub, queue) = (Arc::clone(&client.hub), Arc::clone(&client.queue));
+            let writing = stream::write(beginning, about, hub, queue, chunks);
             let mut writing = std::pin::pin!(writing);
             tokio::select! {
                 () = writing.as_mut() => {}
                 why = refused => {
-                    queue.close(super::farewell(why));
+                    client.queue.close(super::farewell(why));
                     // A client that does not read is not waited for.
                     let _ = timeout(GRACE, writing).await;
                 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::HEARTBEAT;
 use super::history::Beginning;
+use super::hub::Hub;
 use super::lines::{self, About, Heartbeat};
 use super::queue::{Item, Queue, Taken};
 use crate::model::{Bye, Lost, Timestamp};
@@ -21,10 +23,16 @@ const FLUSH_AT: usize = 32 << 10;
 /// So many events fill a chunk.
 const CHUNK: usize = 48;
 
+/// Of so many cgroups it is remembered what was said of them; above that it is said again.
+const CGROUPS: usize = 16_384;
+
 /// What a stream has said so far.
 struct Told {
     encoder: Encoder,
     node: Arc<str>,
+    hub: Arc<Hub>,
+    /// The cgroups of what was told, and whether it was said what they are.
+    cgroups: FxHashMap<u64, bool>,
     seq: u64,
     events: u64,
     lost: u64,
@@ -35,12 +43,15 @@ struct Told {
 pub(super) async fn write(
     beginning: Beginning,
     about: About,
+    hub: Arc<Hub>,
     queue: Arc<Queue>,
     chunks: mpsc::Sender<Bytes>,
 ) {
     let mut told = Told {
         encoder: Encoder::default(),
         node: Arc::clone(&beginning.hello.node),
+        hub,
+        cgroups: FxHashMap::default(),
         seq: 0,
         events: 0,
         lost: 0,
@@ -99,12 +110,22 @@ impl Told {
         for (number, item) in taken.items {
             match item {
                 Item::Event(event) => {
+                    if let Some(cgroup) = event.cgroup {
+                        self.introduce(cgroup.get(), out);
+                    }
                     self.events += u64::from(event.kind.is_some());
                     self.encoder.event(&event, out);
                 }
                 Item::Lost(lost) => {
                     self.lost = self.lost.saturating_add(lost.n);
                     lines::lost(&self.node, &lost, number, out);
+                }
+                Item::Meta(meta) => {
+                    // Of what nobody has heard of nothing need be said.
+                    if let Some(said @ false) = self.cgroups.get_mut(&meta.cgroup) {
+                        *said = true;
+                        wire::meta(&meta, out);
+                    }
                 }
             }
         }
@@ -114,6 +135,21 @@ impl Told {
             lost: self.lost,
             ..bye
         })
+    }
+
+    /// Says what a cgroup is, if that is known, before the first event there.
+    fn introduce(&mut self, cgroup: u64, out: &mut Vec<u8>) {
+        if self.cgroups.contains_key(&cgroup) {
+            return;
+        }
+        let meta = self.hub.meta(cgroup);
+        if let Some(meta) = &meta {
+            wire::meta(meta, out);
+        }
+        if self.cgroups.len() >= CGROUPS {
+            self.cgroups.clear();
+        }
+        self.cgroups.insert(cgroup, meta.is_some());
     }
 
     fn owed(&mut self, lost: &Lost, out: &mut Vec<u8>) {

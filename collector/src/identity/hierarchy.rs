@@ -58,15 +58,27 @@ impl Hierarchy {
             .map(|m| m.ino())
     }
 
+    /// The directory of a cgroup that a walk came by.
+    pub(super) fn directory(&self, path: &str) -> PathBuf {
+        self.mount.join(path.trim_start_matches('/'))
+    }
+
     /// Calls `each` with the id and the path of every cgroup, at most `limit` of them. What
     /// vanishes meanwhile is left out.
-    pub(super) fn walk(&self, limit: usize, mut each: impl FnMut(u64, &str)) {
-        let Ok(root) = fs::metadata(&self.mount) else {
+    pub(super) fn walk(&self, limit: usize, each: impl FnMut(u64, &str)) {
+        self.walk_from("/", limit, each);
+    }
+
+    /// The same for one cgroup and what is below it. A cgroup is told of before it is looked into:
+    /// what is made in it after that is for those who follow it by then.
+    pub(super) fn walk_from(&self, path: &str, limit: usize, mut each: impl FnMut(u64, &str)) {
+        let directory = self.directory(path);
+        let Ok(top) = fs::metadata(&directory) else {
             return;
         };
-        each(root.ino(), "/");
+        each(top.ino(), path);
         let mut seen = 1;
-        let mut below = vec![(self.mount.clone(), String::new())];
+        let mut below = vec![(directory, path.trim_end_matches('/').to_owned())];
         while let Some((directory, path)) = below.pop() {
             for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
                 let Some(metadata) = directory_metadata(&entry) else {
@@ -80,7 +92,7 @@ impl Hierarchy {
                 }
                 // A directory has two links and one more per child. Most cgroups have none, and
                 // reading one means reading the names of its sixty control files.
-                if metadata.nlink() != 2 {
+                if entry.metadata().is_ok_and(|now| now.nlink() != 2) {
                     below.push((entry.path(), path));
                 }
             }

@@ -2,13 +2,17 @@
 //!
 //! The hierarchy is walked at the start, and again when an id comes that is not known. A walk
 //! costs milliseconds, so unknown ids share it: at most one per [`WALK_GAP`], longer where walks
-//! take long, and an id that a walk did not find is not looked for again for [`MISSING_FOR`].
+//! take long, and an id that a walk did not find is not looked for again for [`MISSING_FOR`]. Where
+//! containers come and go all the time, cgroups are followed as they are made, and a walk is what is
+//! left when they can't be.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
+use super::births::Births;
 use super::node::is_below;
 use super::{Hierarchy, Origins, Workload};
 use crate::model::Origin;
@@ -34,6 +38,7 @@ pub struct CgroupIndex {
     origins: Origins,
     known: FxHashMap<u64, Known>,
     missing: FxHashMap<u64, Instant>,
+    births: Option<Births>,
     next_walk: Instant,
     walks: u64,
 }
@@ -46,7 +51,7 @@ struct Known {
     origin: Arc<Origin>,
     /// The walk that saw it last.
     walk: u64,
-    /// When a walk first did not see it any more.
+    /// When it was first seen to be gone.
     gone: Option<Instant>,
 }
 
@@ -67,11 +72,47 @@ impl CgroupIndex {
             origins: Origins::new(node),
             known: FxHashMap::default(),
             missing: FxHashMap::default(),
+            births: None,
             next_walk: now,
             walks: 0,
         };
         index.walk(now);
         index
+    }
+
+    /// From now on cgroups are known as soon as they are made, if [`CgroupIndex::catch_up`] is called
+    /// whenever what this returns is readable.
+    ///
+    /// # Errors
+    /// If they can't be followed; then walks have to do.
+    pub fn follow(&mut self, now: Instant) -> std::io::Result<OwnedFd> {
+        let births = Births::new()?;
+        let readable = births.as_fd().try_clone_to_owned()?;
+        self.births = Some(births);
+        self.walk(now);
+        Ok(readable)
+    }
+
+    /// Takes in which cgroups were made and removed since.
+    pub fn catch_up(&mut self, now: Instant) {
+        let Some(births) = &mut self.births else {
+            return;
+        };
+        let news = births.news();
+        if news.overran {
+            return self.walk(now);
+        }
+        for path in &news.made {
+            self.walk_from(path);
+        }
+        for id in &news.gone {
+            if let Some(known) = self.known.get_mut(id) {
+                known.gone = Some(now);
+            }
+        }
+        if !news.gone.is_empty() {
+            self.forget_gone(now);
+        }
     }
 
     /// The origin of what happens in this cgroup; of the bare node when the cgroup is unknown.
@@ -99,6 +140,9 @@ impl CgroupIndex {
     }
 
     fn look_up(&mut self, id: u64, now: Instant) -> Option<&Known> {
+        if !self.known.contains_key(&id) {
+            self.catch_up(now);
+        }
         if !self.known.contains_key(&id) && !self.is_missing(id, now) && now >= self.next_walk {
             self.walk(now);
             if !self.known.contains_key(&id) {
@@ -120,14 +164,26 @@ impl CgroupIndex {
     }
 
     fn walk(&mut self, now: Instant) {
+        let began = Instant::now();
+        self.walks += 1;
+        self.walk_from("/");
+        for known in self.known.values_mut() {
+            if known.walk != self.walks {
+                known.gone.get_or_insert(now);
+            }
+        }
+        self.forget_gone(now);
+        self.next_walk = now + WALK_GAP.max(began.elapsed() * WALK_SHARE);
+    }
+
+    /// Takes in a cgroup and what is below it.
+    fn walk_from(&mut self, path: &str) {
         let Some(hierarchy) = &self.hierarchy else {
             return;
         };
-        let began = Instant::now();
-        self.walks += 1;
         let (walk, known, origins) = (self.walks, &mut self.known, &mut self.origins);
-        let root = &self.root;
-        hierarchy.walk(MOST, |id, path| {
+        let (root, births) = (&self.root, &mut self.births);
+        hierarchy.walk_from(path, MOST, |id, path| {
             let known = known.entry(id).or_insert_with(|| {
                 let workload = Workload::from_cgroup_path(path);
                 Known {
@@ -140,19 +196,20 @@ impl CgroupIndex {
             });
             known.walk = walk;
             known.gone = None;
+            if let Some(births) = births
+                && let Err(error) = births.follow(&hierarchy.directory(path), id, path)
+            {
+                tracing::debug!("{path} is not followed: {error}");
+            }
         });
-        self.forget_gone(now);
-        self.next_walk = now + WALK_GAP.max(began.elapsed() * WALK_SHARE);
     }
 
     fn forget_gone(&mut self, now: Instant) {
-        let walk = self.walks;
         let mut gone = 0;
         self.known.retain(|_, known| {
-            if known.walk == walk {
+            let Some(since) = known.gone else {
                 return true;
-            }
-            let since = *known.gone.get_or_insert(now);
+            };
             gone += 1;
             now.saturating_duration_since(since) < GONE_FOR && gone <= MOST
         });
@@ -253,6 +310,40 @@ mod tests {
         );
         host.name(u64::MAX, SECOND * 310);
         assert_eq!(host.name(id, SECOND * 310), None);
+    }
+
+    #[test]
+    fn what_is_followed_needs_no_walk() {
+        let mut host = Host::with(&["kubepods"]);
+        let readable = host.index.follow(host.start).unwrap();
+        let walks = host.index.walks;
+        let is_readable = || {
+            let mut fds = [rustix::event::PollFd::new(
+                &readable,
+                rustix::event::PollFlags::IN,
+            )];
+            rustix::event::poll(&mut fds, Some(&rustix::time::Timespec::default())).unwrap() == 1
+        };
+        assert!(!is_readable());
+        let id = make(host.dir.path(), NGINX);
+        assert!(is_readable());
+        host.index.catch_up(host.start);
+        assert!(!is_readable());
+        // It is gone before anybody asks, and forgotten when its time has come.
+        fs::remove_dir(host.dir.path().join(NGINX)).unwrap();
+        let name = |host: &mut Host, after| host.name(id, after);
+        assert_eq!(
+            name(&mut host, Duration::ZERO).as_deref(),
+            Some("nginx.service")
+        );
+        host.index.catch_up(host.start);
+        make(host.dir.path(), "kubepods/pod");
+        fs::remove_dir(host.dir.path().join("kubepods/pod")).unwrap();
+        assert_eq!(
+            name(&mut host, SECOND * 299).as_deref(),
+            Some("nginx.service")
+        );
+        assert_eq!(host.index.walks, walks);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! From ids to names: which workload a cgroup is, which process has a socket, which host this is.
 //!
 //! ```text
-//! cgroup id ─ hierarchy (a walk of cgroup v2) ─▶ path ─ cgroup ─▶ Workload ─▶ Origin
+//! cgroup id ─ hierarchy (a walk of cgroup v2), births (inotify) ─▶ path ─ cgroup ─▶ Workload ─▶ Origin
 //! socket inode ─ owners (/proc) ─▶ Owner
 //! ```
 
+mod births;
 pub mod cgroup;
 mod hierarchy;
 pub mod host;
 mod index;
+pub mod mounts;
 pub mod node;
 mod origins;
 pub mod owners;

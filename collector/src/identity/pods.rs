@@ -72,6 +72,16 @@ impl Pods {
         self.by_id.insert(id, entry);
     }
 
+    /// A pod's container is known by another way, before the API server has it.
+    pub fn started(&mut self, id: &str, container_id: &str, name: &str) {
+        if let Some(Entry { pod, .. }) = self.by_id.get_mut(id)
+            && pod.container(container_id).is_none()
+            && pod.containers.len() < CONTAINERS
+        {
+            pod.containers.push((container_id.into(), name.into()));
+        }
+    }
+
     /// A pod is gone; it is remembered for a while.
     pub fn delete(&mut self, id: &str, now: Instant) {
         if let Some(entry) = self.by_id.get_mut(id) {
@@ -170,6 +180,19 @@ mod tests {
             Some("sidecar")
         );
         assert_eq!(pods.name_by_short_id("9"), None);
+    }
+
+    #[test]
+    fn what_was_found_out_otherwise_stays_known() {
+        let mut pods = Pods::default();
+        pods.started("a", "1", "app");
+        assert_eq!(container(&pods, "a", "1"), None);
+        pods.apply(pod("a", &[]));
+        pods.started("a", "1", "app");
+        pods.started("a", "1", "other");
+        assert_eq!(container(&pods, "a", "1").as_deref(), Some("app"));
+        pods.apply(pod("a", &[("2", "sidecar")]));
+        assert_eq!(container(&pods, "a", "1").as_deref(), Some("app"));
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub fn read(pod: &Pod) -> Option<AgentPod> {
 /// What the pod's status says of why nobody answers.
 fn down(pod: &Pod) -> Option<String> {
     if pod.metadata.deletion_timestamp.is_some() {
-        return Some("the agent is being stopped".to_owned());
+        return Some("the agent is being stopped; the next one is awaited".to_owned());
     }
     let status = pod.status.as_ref();
     let container = status.and_then(|status| status.container_statuses.as_ref()?.first());

@@ -124,6 +124,7 @@ impl Transport {
             Ways::Auto => Via::ALL.to_vec(),
         };
         let mut closed = Vec::new();
+        let mut silent = Vec::new();
         for way in ways {
             let got = match way {
                 Via::Proxy => timeout(ANSWER_WITHIN, self.proxy(agent, target, token)).await,
@@ -131,12 +132,14 @@ impl Transport {
                     timeout(ANSWER_WITHIN, self.forward(agent, target, token)).await
                 }
             };
-            let within = ANSWER_WITHIN.as_secs();
             match got {
                 Ok(Err(DialError::Way(why))) => closed.push(format!("{}: {why}", way.word())),
                 Ok(done) => return done,
-                Err(_) => closed.push(format!("{}: no answer within {within} s", way.word())),
+                Err(_) => silent.push(way.word()),
             }
+        }
+        if !silent.is_empty() {
+            closed.push(no_answer(&silent, &agent.node));
         }
         Err(DialError::Way(closed.join("; ")))
     }
@@ -191,6 +194,13 @@ impl Transport {
         let response = response.map(|body| body.map_err(BoxError::from).boxed_unsync());
         accepted(Via::PortForward, response, Some(tunnel)).await
     }
+}
+
+/// Where nothing comes back by any way, the node may be what is to be looked at.
+fn no_answer(ways: &[&str], node: &str) -> String {
+    let ways = ways.join(" or ");
+    let within = ANSWER_WITHIN.as_secs();
+    format!("no answer within {within} s by {ways}: is the node up? `kubectl get node {node}`")
 }
 
 /// The port-forward of one stream; it ends with it.
@@ -254,6 +264,14 @@ fn refusal(agents_own: bool, status: StatusCode, body: &str) -> DialError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_is_one_sentence() {
+        assert_eq!(
+            no_answer(&["proxy", "port-forward"], "n1"),
+            "no answer within 5 s by proxy or port-forward: is the node up? `kubectl get node n1`"
+        );
+    }
 
     #[test]
     fn what_an_answer_means() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Event, Timestamp};
+use super::{Event, Origin, Timestamp};
 
 /// The hook that sees `accept()` return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,6 +117,20 @@ pub struct Batch {
     pub lost: Vec<Lost>,
 }
 
+/// What the id of a cgroup stands for: a container, as far as it is known. It is told once, before the
+/// first event there, or after it if it became known later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The id, as events of the same node have it.
+    pub cgroup: u64,
+    /// Node, namespace, pod and container.
+    pub origin: Arc<Origin>,
+    /// The pod's UID; of a static pod the hash of its file.
+    pub pod_uid: Option<Box<str>>,
+    /// The container's whole id.
+    pub container_id: Option<Box<str>>,
+}
+
 /// What a source is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceState {
@@ -186,6 +200,8 @@ pub enum Update {
     State(NodeState),
     /// Events.
     Batch(Batch),
+    /// What a cgroup is.
+    Meta(Meta),
     /// What a person ought to know of the whole source while events arrive, such as what has no
     /// names: a sentence, in the place of the one before.
     Note(Option<String>),

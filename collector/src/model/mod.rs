@@ -19,7 +19,9 @@ mod store;
 mod trouble;
 mod workloads;
 
-pub use batch::{Batch, Bye, Hello, HookKind, LossKind, Lost, NodeState, SourceState, Update, Via};
+pub use batch::{
+    Batch, Bye, Hello, HookKind, LossKind, Lost, Meta, NodeState, SourceState, Update, Via,
+};
 pub use connection::{ConnKey, ConnState, Connection, Connections};
 pub use event::{
     Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, PeerKind, Phase,

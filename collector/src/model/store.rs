@@ -7,8 +7,8 @@ use rustc_hash::FxHashMap;
 use super::processes::Processes;
 use super::{
     Batch, ConnKey, Connections, Counts, Direction, Event, Gaps, Hello, Kind, Kinds, Log, LossKind,
-    Lost, NodeState, PairKey, Pairs, Phase, Rates, Series, SourceState, Thresholds, Timestamp,
-    Update, Via, Workloads,
+    Lost, Meta, NodeState, PairKey, Pairs, Phase, Rates, Series, SourceState, Thresholds,
+    Timestamp, Update, Via, Workloads,
 };
 
 /// How much a [`Store`] keeps. What does not fit is counted.
@@ -115,6 +115,8 @@ pub struct Store {
     note: Option<String>,
     nodes: Vec<Node>,
     by_name: FxHashMap<Arc<str>, NodeIx>,
+    /// Of some of the cgroups, those that were told of last: what they are.
+    metas: FxHashMap<(NodeIx, u64), Meta>,
     limits: Limits,
 }
 
@@ -143,6 +145,7 @@ impl Store {
             note: None,
             nodes: Vec::new(),
             by_name: FxHashMap::default(),
+            metas: FxHashMap::default(),
             limits,
         }
     }
@@ -158,6 +161,13 @@ impl Store {
                 node.via = via.or(node.via);
             }
             Update::Batch(batch) => self.take(batch, now),
+            Update::Meta(meta) => {
+                let node = self.node_ix(&meta.origin.node);
+                if self.metas.len() >= self.limits.workloads {
+                    self.metas.clear();
+                }
+                self.metas.insert((node, meta.cgroup), meta);
+            }
             Update::Note(note) => self.note = note,
         }
     }
@@ -360,6 +370,13 @@ impl Store {
         let node = *self.by_name.get(&event.origin.node)?;
         let conn = event.conn;
         Some(ConnKey { node, conn })
+    }
+
+    /// What the cgroup of an event is, if that was told.
+    #[must_use]
+    pub fn meta_of(&self, event: &Event) -> Option<&Meta> {
+        let node = *self.by_name.get(&event.origin.node)?;
+        self.metas.get(&(node, event.cgroup?.get()))
     }
 
     /// How many events came here and are no longer kept.

@@ -34,6 +34,10 @@ impl Lines {
             Update::State(state) => self.state(state, out),
             // Of the way that it came, not of what came.
             Update::Note(_) => {}
+            Update::Meta(meta) => {
+                self.catch_up(out);
+                wire::meta(meta, out);
+            }
             Update::Batch(batch) => {
                 self.catch_up(out);
                 for event in &batch.events {

@@ -4,7 +4,7 @@ use proptest::sample::select;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
-use crate::model::{Batch, Event, Hello, LossKind, Lost, Timestamp};
+use crate::model::{Batch, Event, Hello, LossKind, Lost, Meta, Origin, Timestamp};
 use crate::source::replay::{self, Speed};
 use crate::testing::{any_event, event};
 
@@ -198,6 +198,7 @@ enum Kept {
     Hello(Arc<str>),
     Event(Box<Event>),
     Lost(Arc<str>, Lost),
+    Meta(Meta),
     State(NodeState),
 }
 
@@ -220,6 +221,7 @@ fn kept(updates: &[Update]) -> Vec<Kept> {
                 }
             },
             Update::Note(_) => {}
+            Update::Meta(meta) => all.push(Kept::Meta(meta.clone())),
             Update::Batch(batch) => {
                 let events = batch.events.iter().cloned();
                 all.extend(events.map(|event| Kept::Event(Box::new(event))));
@@ -236,6 +238,18 @@ fn kept(updates: &[Update]) -> Vec<Kept> {
     all
 }
 
+fn meta(node: &str) -> Update {
+    Update::Meta(Meta {
+        cgroup: 804,
+        origin: Arc::new(Origin {
+            node: node.into(),
+            ..Origin::default()
+        }),
+        pod_uid: None,
+        container_id: Some("8f2b".into()),
+    })
+}
+
 /// Sessions: each node is greeted before it has events.
 fn any_session() -> impl Strategy<Value = Vec<Update>> {
     let node = || select(&["a", "b"][..]);
@@ -243,6 +257,7 @@ fn any_session() -> impl Strategy<Value = Vec<Update>> {
     let step = prop_oneof![
         4 => (node(), vec(any_event(), 0..4), vec(loss, 0..2)).prop_map(|(n, e, l)| batch(n, e, l)),
         1 => node().prop_map(hello),
+        1 => node().prop_map(meta),
         1 => (node(), select(vec![
             SourceState::Connecting,
             SourceState::Live,

@@ -28,7 +28,9 @@ pub use self::pace::{Speed, SpeedError};
 use self::read::Lines;
 use super::worker::{self, Gone, Reader};
 use super::{Stop, Updates};
-use crate::model::{Batch, Bye, Event, Hello, Lost, NodeState, SourceState, Timestamp, Update};
+use crate::model::{
+    Batch, Bye, Event, Hello, Lost, Meta, NodeState, SourceState, Timestamp, Update,
+};
 use crate::wire::Record;
 
 /// What to play, and how.
@@ -253,6 +255,7 @@ impl Player {
             Record::Hello(hello) => self.hello(hello).await,
             Record::Event(event) => self.event(*event).await,
             Record::Lost(node, lost) => self.lost(node, lost).await,
+            Record::Meta(meta) => self.meta(meta).await,
             Record::Node(state) => self.state(state).await,
             Record::Bye(bye) => self.bye(bye).await,
         }
@@ -286,6 +289,11 @@ impl Player {
         let ts = Timestamp::default();
         self.batch_of(&node, ts, true).await?.lost.push(lost);
         Ok(())
+    }
+
+    async fn meta(&mut self, meta: Meta) -> Result<(), Gone> {
+        self.flush().await?;
+        self.reader.send(Update::Meta(meta)).await
     }
 
     async fn state(&mut self, state: NodeState) -> Result<(), Gone> {

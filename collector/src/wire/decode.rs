@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::PROTO;
 use crate::model::{
     Bye, Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Hello, HookKind, LossKind,
-    Lost, NodeState, Origin, Peer, PeerKind, Phase, Process, Reason, SourceState, TcpState,
+    Lost, Meta, NodeState, Origin, Peer, PeerKind, Phase, Process, Reason, SourceState, TcpState,
     Timestamp, Via,
 };
 
@@ -27,6 +27,8 @@ pub enum Record {
     Event(Box<Event>),
     /// What was lost on a node.
     Lost(Arc<str>, Lost),
+    /// What a cgroup is.
+    Meta(Meta),
     /// A node's state.
     Node(NodeState),
     /// The last line.
@@ -68,11 +70,30 @@ impl Decoder {
             Some("ev" | "open") => Record::Event(Box::new(self.event(&raw)?)),
             Some("hello") => Record::Hello(raw.hello()?),
             Some("lost") => raw.lost()?,
+            Some("meta") => Record::Meta(self.meta(&raw)?),
             Some("node") => Record::Node(raw.node_state()?),
             Some("bye") => Record::Bye(raw.bye()),
             Some(_) => return Ok(None),
             None => return Err(WireError::Missing("t")),
         }))
+    }
+
+    fn origin(&mut self, raw: &Raw<'_>) -> Result<Arc<Origin>, WireError> {
+        Ok(self.origins.get(Origin {
+            node: raw.node()?,
+            namespace: arc(raw.namespace.as_deref()),
+            pod: arc(raw.pod.as_deref()),
+            container: arc(raw.container.as_deref()),
+        }))
+    }
+
+    fn meta(&mut self, raw: &Raw<'_>) -> Result<Meta, WireError> {
+        Ok(Meta {
+            cgroup: raw.cgroup.ok_or(WireError::Missing("cgroup"))?,
+            origin: self.origin(raw)?,
+            pod_uid: raw.pod_uid.as_deref().map(Into::into),
+            container_id: raw.container_id.as_deref().map(Into::into),
+        })
     }
 
     fn event(&mut self, raw: &Raw<'_>) -> Result<Event, WireError> {
@@ -93,12 +114,7 @@ impl Decoder {
         Ok(Event {
             seq: below_max("seq", raw.seq, NonMaxU64::new)?,
             ts: raw.time()?,
-            origin: self.origins.get(Origin {
-                node: raw.node()?,
-                namespace: arc(raw.namespace.as_deref()),
-                pod: arc(raw.pod.as_deref()),
-                container: arc(raw.container.as_deref()),
-            }),
+            origin: self.origin(raw)?,
             kind,
             phase: known(raw.phase.as_deref(), &Phase::ALL, Phase::word),
             state: known(raw.state.as_deref(), &TcpState::ALL, TcpState::name).filter(|_| open),
@@ -187,6 +203,11 @@ struct Raw<'a> {
     #[serde(borrow)]
     src: Option<Cow<'a, str>>,
     n: Option<u64>,
+    // What cgroups are.
+    #[serde(borrow)]
+    pod_uid: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    container_id: Option<Cow<'a, str>>,
     // States of nodes.
     #[serde(borrow)]
     why: Option<Cow<'a, str>>,

@@ -8,8 +8,8 @@ use rustc_hash::FxBuildHasher;
 
 use super::json::{address, hex, key, nine_digits, number, put, text, word};
 use crate::model::{
-    Bye, Connection, Event, EventType, Figures, Hello, HookKind, Lost, NodeState, Origin, Peer,
-    Phase, Process, Reason, SourceState, TcpState, Timestamp, Via,
+    Bye, Connection, Event, EventType, Figures, Hello, HookKind, Lost, Meta, NodeState, Origin,
+    Peer, Phase, Process, Reason, SourceState, TcpState, Timestamp, Via,
 };
 
 /// Writes events. It remembers how the last second is written, since most events share it, and how
@@ -248,6 +248,16 @@ pub fn lost(node: &str, lost: &Lost, out: &mut Vec<u8>) {
     word(out, key!("src"), Some(lost.kind.word()));
     number(out, key!("n"), Some(lost.n));
     text(out, key!("node"), Some(node));
+    put(out, "}\n");
+}
+
+/// Appends the line of what a cgroup is.
+pub fn meta(meta: &Meta, out: &mut Vec<u8>) {
+    put(out, "{\"t\":\"meta\"");
+    number(out, key!("cgroup"), Some(meta.cgroup));
+    origin(&meta.origin, out);
+    text(out, key!("pod_uid"), meta.pod_uid.as_deref());
+    text(out, key!("container_id"), meta.container_id.as_deref());
     put(out, "}\n");
 }
 

@@ -8,7 +8,7 @@ use proptest::sample::select;
 
 use super::{Decoder, Encoder, Record, WireError};
 use crate::model::{
-    Bye, Event, EventType, Hello, HookKind, LossKind, Lost, NodeState, Peer, PeerKind, Phase,
+    Bye, Event, EventType, Hello, HookKind, LossKind, Lost, Meta, NodeState, Peer, PeerKind, Phase,
     Reason, SourceState, TcpState, Timestamp, Via,
 };
 use crate::testing::{any_event, event, open_socket};
@@ -92,17 +92,25 @@ fn the_other_records_are_as_documented() {
         state: SourceState::Lost("no route".to_owned()),
         via: Some(Via::Proxy),
     };
+    let meta = Meta {
+        cgroup: 804,
+        origin: event().origin,
+        pod_uid: Some("0f6a2b1c-3d4e-5f60-7182-93a4b5c6d7e8".into()),
+        container_id: None,
+    };
     let farewell = Bye {
         events: 1234,
         ..Bye::default()
     };
     super::hello(&greeting, &mut out);
     super::lost("host1", &loss, &mut out);
+    super::meta(&meta, &mut out);
     super::node(&state, &mut out);
     super::bye(&farewell, &mut out);
     let expected = [
         r#"{"t":"hello","proto":1,"version":"0.1.0","node":"host1","kernel":"6.18.44","accept_hook":"syscall","seeded":12,"ts":"1970-01-01T00:00:00.000000000Z"}"#.to_owned(),
         r#"{"t":"lost","src":"ring","n":12,"node":"host1"}"#.to_owned(),
+        r#"{"t":"meta","cgroup":804,"node":"host1","namespace":"shop","pod":"cart-1","container":"app","pod_uid":"0f6a2b1c-3d4e-5f60-7182-93a4b5c6d7e8","container_id":null}"#.to_owned(),
         r#"{"t":"node","node":"n2","state":"lost","why":"no route","via":"proxy"}"#.to_owned(),
         r#"{"t":"bye","events":1234,"lost":0,"reason":null,"retry_ms":null}"#.to_owned(),
     ];
@@ -119,6 +127,7 @@ fn the_other_records_are_as_documented() {
         [
             Record::Hello(greeting),
             Record::Lost("host1".into(), loss),
+            Record::Meta(meta),
             Record::Node(state),
             Record::Bye(farewell),
         ]

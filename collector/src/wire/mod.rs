@@ -10,7 +10,7 @@ mod json;
 
 pub use decode::{Decoder, Record, WireError};
 pub(crate) use encode::peer;
-pub use encode::{Encoder, bye, hello, lost, node};
+pub use encode::{Encoder, bye, hello, lost, meta, node};
 
 /// The version of the records. Keys may be added without changing it.
 pub const PROTO: u32 = 1;

@@ -71,7 +71,7 @@ impl Log {
                 SourceState::Ended => self.over = Some("ended".into()),
                 SourceState::Connecting | SourceState::Live => {}
             },
-            Update::Note(_) => {}
+            Update::Meta(_) | Update::Note(_) => {}
             Update::Batch(batch) => {
                 for event in &batch.events {
                     let Some(seq) = event.seq else { continue };

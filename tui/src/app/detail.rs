@@ -1,7 +1,7 @@
 //! One connection, above the rows.
 
 use collector::identity::process::Living;
-use collector::model::{ConnKey, Connection, Event, EventId, Gap, Timestamp};
+use collector::model::{ConnKey, Connection, Event, EventId, Gap, Meta, Timestamp};
 
 use super::App;
 use crate::detail::{End, Facts, Line, Lookup, lines, wrapped};
@@ -14,6 +14,9 @@ pub(crate) struct Detail {
     key: Option<ConnKey>,
     connection: Option<Connection>,
     other: Option<(ConnKey, Connection)>,
+    /// What the cgroups of this end and of the other are.
+    meta: Option<Meta>,
+    other_meta: Option<Meta>,
     /// The row that it was opened from, where that is an event.
     from: Option<(EventId, Event)>,
     /// Its events, by their identities in the log: those that are no longer kept have no event.
@@ -40,6 +43,8 @@ impl Detail {
             key,
             connection: None,
             other: None,
+            meta: None,
+            other_meta: None,
             from,
             events: Vec::new(),
             gaps: Vec::new(),
@@ -54,7 +59,11 @@ impl Detail {
         let connection = self.connection.as_ref();
         let event = connection.map(|c| &c.row);
         let event = event.or_else(|| self.from.as_ref().map(|(_, event)| event))?;
-        Some(End { event, connection })
+        Some(End {
+            event,
+            connection,
+            meta: self.meta.as_ref(),
+        })
     }
 }
 
@@ -121,6 +130,13 @@ impl App {
             detail.events.push((*id, Some(event.clone())));
         }
         detail.events.sort_unstable_by_key(|(id, _)| *id);
+        let meta = |event: &Event| self.store.meta_of(event).cloned();
+        detail.meta = detail
+            .end()
+            .and_then(|end| meta(end.event))
+            .or(detail.meta.take());
+        let other = detail.other.as_ref().and_then(|(_, row)| meta(&row.row));
+        detail.other_meta = other.or(detail.other_meta.take());
         self.want_process(detail);
     }
 
@@ -162,6 +178,7 @@ impl App {
             other: detail.other.as_ref().map(|(_, row)| End {
                 event: &row.row,
                 connection: Some(row),
+                meta: detail.other_meta.as_ref(),
             }),
             process: &detail.process,
             evicted: events.len() < detail.events.len(),

@@ -78,6 +78,12 @@ impl Transcript {
         match update {
             Update::Hello(hello) => self.hello(&hello, out),
             Update::Batch(batch) => self.batch(&batch, out),
+            Update::Meta(meta) => {
+                if let (Writing::Json(_), true) = (&self.options.writing, self.began) {
+                    wire::meta(&meta, out);
+                }
+                Step::More
+            }
             Update::Note(note) => {
                 self.notes.extend(note);
                 Step::More

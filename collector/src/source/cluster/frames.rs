@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::agent::About;
-use crate::model::{Batch, Bye, Hello};
+use crate::model::{Batch, Bye, Hello, Meta};
 use crate::wire::{Decoder, Record};
 
 /// No line is longer, so that whatever answers there does not fill the memory.
@@ -18,6 +18,8 @@ pub(super) enum Frame {
     Hello(Hello, Box<About>, bool),
     /// Events and losses.
     Batch(Batch),
+    /// What a cgroup is.
+    Meta(Meta),
     /// The last line.
     Bye(Bye),
 }
@@ -102,6 +104,11 @@ impl Frames {
                 frames.push(Frame::Hello(hello, Box::new(about), mark.resumed));
                 return Ok(());
             }
+            Some(Record::Meta(meta)) => {
+                self.flush(frames);
+                frames.push(Frame::Meta(meta));
+                return Ok(());
+            }
             Some(Record::Bye(bye)) => {
                 self.flush(frames);
                 frames.push(Frame::Bye(bye));
@@ -148,6 +155,9 @@ mod tests {
             )
             .as_bytes(),
         );
+        out.extend_from_slice(
+            b"{\"t\":\"meta\",\"cgroup\":804,\"node\":\"n1\",\"pod\":\"cart\"}\n",
+        );
         Encoder::default().event(&event(), &mut out);
         out.extend_from_slice(
             b"{\"t\":\"lost\",\"src\":\"ring\",\"n\":2,\"node\":\"n1\",\"seq\":18}\n",
@@ -172,7 +182,7 @@ mod tests {
             }
             heard.dedup();
             assert_eq!(heard.last(), Some(&Some(40)));
-            let (mut events, mut lost, mut ends) = (0, 0, 0);
+            let (mut events, mut lost, mut ends, mut metas) = (0, 0, 0, Vec::new());
             for frame in said {
                 match frame {
                     Frame::Hello(hello, about, resumed) => {
@@ -185,6 +195,7 @@ mod tests {
                         events += batch.events.len();
                         lost += batch.lost.iter().map(|lost| lost.n).sum::<u64>();
                     }
+                    Frame::Meta(meta) => metas.push(meta.cgroup),
                     Frame::Bye(bye) => {
                         ends += 1;
                         assert_eq!(bye.retry_ms, Some(9));
@@ -192,6 +203,7 @@ mod tests {
                 }
             }
             assert_eq!((events, lost, ends), (1, 2, 1), "in pieces of {size}");
+            assert_eq!(metas, [804]);
         }
     }
 

@@ -1,8 +1,9 @@
 //! The streams of many nodes in one order: that of time, as far as their clocks tell it.
 //!
 //! What two nodes say of one connection comes on two ways, and one of them may be slower. So an
-//! event waits until all other nodes that are live have said something later, and for [`HOLD`] at
-//! the most. Each node's own order stays as it is.
+//! event waits until all other nodes that are live have said something later, and until it is
+//! [`HOLD`] old at the most: what was long on its way waits no longer. Each node's own order stays
+//! as it is.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use crate::model::{Batch, Event, Lost, SourceState, Update};
+use super::met::Met;
+use crate::model::{Batch, Event, Lost, SourceState, Timestamp, Update};
 
-/// How long an event waits for those of other nodes: as long as an agent gathers, and as long again
-/// for the way.
+/// How old an event is when those of other nodes are waited for no longer: as long as an agent
+/// gathers, and as long again for the way.
 const HOLD: Duration = Duration::from_millis(100);
 /// What is so near is not parted, in nanoseconds: no node's own order is more exact.
 const NEAR: i64 = 1_000_000;
@@ -33,8 +35,10 @@ pub(super) struct Dated {
 /// Passes updates on, in order, until they end or nobody listens.
 pub(super) async fn run(mut updates: mpsc::Receiver<Dated>, reader: mpsc::Sender<Update>) {
     let mut merge = Merge::default();
+    let mut met = Met::default();
     loop {
-        while let Some(update) = merge.next(Instant::now()) {
+        while let Some(mut update) = merge.next(Instant::now()) {
+            met.name(&mut update);
             if reader.send(update).await.is_err() {
                 return;
             }
@@ -43,14 +47,15 @@ pub(super) async fn run(mut updates: mpsc::Receiver<Dated>, reader: mpsc::Sender
         let until = tokio::time::Instant::from_std(due.unwrap_or_else(Instant::now));
         tokio::select! {
             dated = updates.recv() => match dated {
-                Some(dated) => merge.offer(dated, Instant::now()),
+                Some(dated) => merge.offer(dated, Instant::now(), Timestamp::now()),
                 None => break,
             },
             () = sleep_until(until), if due.is_some() => {}
         }
     }
     merge.over = true;
-    while let Some(update) = merge.next(Instant::now()) {
+    while let Some(mut update) = merge.next(Instant::now()) {
+        met.name(&mut update);
         if reader.send(update).await.is_err() {
             return;
         }
@@ -79,8 +84,24 @@ struct Lane {
 
 #[derive(Debug)]
 struct Held {
-    since: Instant,
+    came: Came,
     what: What,
+}
+
+/// When something came, by both clocks of this host.
+#[derive(Clone, Copy, Debug)]
+struct Came {
+    at: Instant,
+    ts: Timestamp,
+}
+
+impl Came {
+    /// When that is [`HOLD`] old which happened at a time, if this host's clock can tell.
+    fn due(self, happened: i64) -> Instant {
+        let age = self.ts.0.saturating_sub(happened);
+        let age = Duration::from_nanos(u64::try_from(age).unwrap_or_default());
+        self.at + HOLD.saturating_sub(age)
+    }
 }
 
 #[derive(Debug)]
@@ -98,13 +119,22 @@ impl Lane {
         events.front().map(|event| self.time_of(event))
     }
 
+    /// When what is first here waits no longer.
+    fn due(&self) -> Option<Instant> {
+        let first = self.waiting.front()?;
+        Some(match self.time(first) {
+            Some(happened) => first.came.due(happened),
+            None => first.came.at,
+        })
+    }
+
     fn time_of(&self, event: &Event) -> i64 {
         event.ts.0.saturating_sub(self.ahead).max(self.went)
     }
 }
 
 impl Merge {
-    fn offer(&mut self, dated: Dated, now: Instant) {
+    fn offer(&mut self, dated: Dated, at: Instant, ts: Timestamp) {
         let (node, what) = match dated.update {
             Update::Batch(batch) => {
                 self.held += batch.events.len();
@@ -112,6 +142,10 @@ impl Merge {
             }
             Update::Hello(hello) => (Arc::clone(&hello.node), What::Other(Update::Hello(hello))),
             Update::State(state) => (Arc::clone(&state.node), What::Other(Update::State(state))),
+            Update::Meta(meta) => (
+                Arc::clone(&meta.origin.node),
+                What::Other(Update::Meta(meta)),
+            ),
             // Of no node.
             note @ Update::Note(_) => (Arc::from(""), What::Other(note)),
         };
@@ -120,7 +154,8 @@ impl Merge {
         if let What::Other(Update::State(state)) = &what {
             lane.live = state.state == SourceState::Live;
         }
-        lane.waiting.push_back(Held { since: now, what });
+        let came = Came { at, ts };
+        lane.waiting.push_back(Held { came, what });
     }
 
     /// The next update that can go, or as much of it as can.
@@ -137,14 +172,16 @@ impl Merge {
         let mut silent = false;
         for (node, lane) in &self.lanes {
             match lane.waiting.front() {
-                Some(first) => firsts.extend(lane.time(first).map(|at| (at, node, first.since))),
+                Some(first) => {
+                    let time = lane.time(first).map(|at| (at, node, first.came.due(at)));
+                    firsts.extend(time);
+                }
                 None => silent |= lane.live,
             }
         }
         firsts.sort_unstable_by_key(|(at, ..)| *at);
-        let (_, node, since) = *firsts.first()?;
-        let waited = now.saturating_duration_since(since) >= HOLD;
-        if silent && !waited && !self.over && self.held < MOST {
+        let (_, node, due) = *firsts.first()?;
+        if silent && now < due && !self.over && self.held < MOST {
             return None;
         }
         let until = firsts
@@ -156,7 +193,7 @@ impl Merge {
     /// Takes what is first in a node's lane, as far as that time.
     fn take(&mut self, node: &Arc<str>, until: i64) -> Option<Update> {
         let lane = self.lanes.get_mut(node)?;
-        let Held { since, what } = lane.waiting.pop_front()?;
+        let Held { came, what } = lane.waiting.pop_front()?;
         let (mut left, lost) = match what {
             What::Other(update) => return Some(update),
             What::Events(events, lost) => (events, lost),
@@ -177,16 +214,14 @@ impl Merge {
             return Some(Update::Batch(Batch { node, events, lost }));
         }
         let what = What::Events(left, lost);
-        lane.waiting.push_front(Held { since, what });
+        lane.waiting.push_front(Held { came, what });
         let lost = Vec::new();
         Some(Update::Batch(Batch { node, events, lost }))
     }
 
     /// When the next update can go at the latest.
     fn due(&self) -> Option<Instant> {
-        let lanes = self.lanes.values();
-        let firsts = lanes.filter_map(|lane| lane.waiting.front());
-        firsts.map(|first| first.since + HOLD).min()
+        self.lanes.values().filter_map(Lane::due).min()
     }
 }
 
@@ -221,7 +256,7 @@ mod tests {
                 state,
                 via: None,
             });
-            self.merge.offer(Dated { update, ahead: 0 }, self.start);
+            self.offer(Dated { update, ahead: 0 }, Duration::ZERO);
         }
 
         /// A node says that connections were made, each at the millisecond that is its id.
@@ -236,8 +271,12 @@ mod tests {
                 events: events.collect(),
                 lost: Vec::new(),
             });
-            self.merge
-                .offer(Dated { update, ahead }, self.start + after);
+            self.offer(Dated { update, ahead }, after);
+        }
+
+        fn offer(&mut self, dated: Dated, after: Duration) {
+            let ts = Timestamp(i64::try_from(after.as_nanos()).unwrap());
+            self.merge.offer(dated, self.start + after, ts);
         }
 
         fn hear(&mut self, after: Duration) -> Vec<String> {
@@ -251,13 +290,32 @@ mod tests {
                             .map(|event| format!("{}:{}", batch.node, event.conn.0)),
                     ),
                     Update::State(state) => heard.push(state.node.to_string()),
-                    Update::Hello(_) | Update::Note(_) => {}
+                    Update::Hello(_) | Update::Meta(_) | Update::Note(_) => {}
                 }
             }
             heard
         }
     }
 
+    #[test]
+    fn what_was_long_on_its_way_waits_no_longer() {
+        let mut heard = Heard::of(&["a", "b"]);
+        let after = Duration::from_millis(70);
+        heard.say("a", 0, &[10, 60], after);
+        assert_eq!(heard.merge.due(), Some(heard.start + HOLD + 10 * MS));
+        assert!(heard.hear(after).is_empty());
+        assert_eq!(heard.hear(HOLD + 10 * MS), ["a:10", "a:60"]);
+        heard.say("a", 0, &[80], Duration::from_secs(9));
+        assert_eq!(heard.hear(Duration::from_secs(9)), ["a:80"]);
+        // A clock that is ahead and not known to be makes nobody wait longer.
+        heard.say("a", 0, &[99_000], Duration::from_secs(10));
+        assert_eq!(
+            heard.merge.due(),
+            Some(heard.start + HOLD + Duration::from_secs(10))
+        );
+    }
+
+    const MS: Duration = Duration::from_millis(1);
     const AT_ONCE: Duration = Duration::ZERO;
 
     #[test]

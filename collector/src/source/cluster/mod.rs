@@ -12,6 +12,7 @@
 mod backoff;
 mod frames;
 mod merge;
+mod met;
 mod names;
 mod node;
 

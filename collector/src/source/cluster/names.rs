@@ -45,7 +45,7 @@ impl Names {
                     match &mut update {
                         Update::Batch(batch) => self.name_peers(batch, ahead),
                         Update::Hello(hello) => notes.clock(&hello.node, ahead),
-                        Update::State(_) | Update::Note(_) => {}
+                        Update::State(_) | Update::Meta(_) | Update::Note(_) => {}
                     }
                     let told = match &self.labelled {
                         None => vec![update],
@@ -176,6 +176,13 @@ impl Greetings {
                 }
                 self.release(&node, !goes_on)
             }
+            Update::Meta(meta) => match self.0.get_mut(&meta.origin.node) {
+                Some(waiting) => {
+                    waiting.after.push(Update::Meta(meta));
+                    Vec::new()
+                }
+                None => vec![Update::Meta(meta)],
+            },
             note @ Update::Note(_) => vec![note],
             Update::Batch(mut batch) => {
                 let node = Arc::clone(&batch.node);

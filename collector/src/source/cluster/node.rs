@@ -55,8 +55,13 @@ pub(super) struct Node {
     updates: mpsc::Sender<Dated>,
     /// How many nanoseconds the node's clock is ahead of this host's.
     ahead: i64,
-    /// The way that worked last.
+    /// The way of this stream, or the last one.
     via: Option<Via>,
+    /// The way to try first: the proxy, if it ever worked. That it did not while the node was away
+    /// says nothing of it.
+    first: Option<Via>,
+    /// Why it is lost, if it was said to be: it stays so until it is live, however often it is tried.
+    lost: Option<String>,
     /// The agent's run, and up to where it was heard.
     heard: Option<(String, u64)>,
 }
@@ -89,6 +94,8 @@ impl Node {
             updates,
             ahead: 0,
             via: None,
+            first: None,
+            lost: None,
             heard: None,
         }
     }
@@ -104,8 +111,11 @@ impl Node {
             if began.elapsed() >= GOOD {
                 backoff.reset();
             }
-            if self.say(SourceState::Lost(ended.why)).await.is_err() {
-                return;
+            if self.lost.as_ref() != Some(&ended.why) {
+                self.lost = Some(ended.why.clone());
+                if self.say(SourceState::Lost(ended.why)).await.is_err() {
+                    return;
+                }
             }
             let wait = backoff.next(fastrand::f64());
             tokio::select! {
@@ -124,7 +134,9 @@ impl Node {
         if let Some(why) = agent.down {
             return Ok(Ended::because(why));
         }
-        self.say(SourceState::Connecting).await?;
+        if self.lost.is_none() {
+            self.say(SourceState::Connecting).await?;
+        }
         let began = Instant::now();
         match self.dial(&agent).await {
             Ok(incoming) => self.read(incoming, began).await,
@@ -139,7 +151,7 @@ impl Node {
             let _ = write!(target, "&since={instance}:{seq}");
         }
         let token = self.tokens.get().await?;
-        let dialled = self.transport.get(agent, &target, &token, self.via).await;
+        let dialled = self.transport.get(agent, &target, &token, self.first).await;
         if let Err(DialError::Agent(401 | 403, _)) = dialled {
             self.tokens.refused(&token).await;
         }
@@ -156,11 +168,20 @@ impl Node {
             };
             let bytes = match next {
                 Ok(Ok(Some(bytes))) => bytes,
-                Ok(Ok(None)) => return Ok(Ended::because("the agent hung up")),
-                Ok(Err(why)) => return Ok(Ended::because(format!("the stream broke: {why}"))),
+                Ok(Ok(None)) => {
+                    return Ok(Ended::because("the agent hung up; it is dialled again"));
+                }
+                Ok(Err(why)) => {
+                    return Ok(Ended::because(format!(
+                        "the stream broke, and is dialled again: {why}"
+                    )));
+                }
                 Err(_) => {
-                    let why = format!("no sign of life for {} s", DEAD_AFTER.as_secs());
-                    return Ok(Ended::because(why));
+                    return Ok(Ended::because(format!(
+                        "no sign of life for {} s: is the node up? `kubectl get node {}`",
+                        DEAD_AFTER.as_secs(),
+                        self.name
+                    )));
                 }
             };
             let said = match frames.read(&bytes) {
@@ -173,6 +194,10 @@ impl Node {
                         let here = Timestamp::now().0;
                         self.ahead = ahead(about.now_realtime_ns, here, asked.elapsed());
                         self.via = Some(incoming.via);
+                        if incoming.via == Via::Proxy || self.first.is_none() {
+                            self.first = self.via;
+                        }
+                        self.lost = None;
                         let since = self.heard.take().filter(|_| resumed);
                         let seq = since.map_or(0, |(_, seq)| seq);
                         self.heard = Some((about.instance, seq));
@@ -182,6 +207,7 @@ impl Node {
                         self.say(SourceState::Live).await?;
                     }
                     Frame::Batch(batch) => self.send(Update::Batch(batch)).await?,
+                    Frame::Meta(meta) => self.send(Update::Meta(meta)).await?,
                     Frame::Bye(bye) => {
                         self.hear(&frames);
                         return Ok(Ended {

@@ -17,7 +17,7 @@ async fn it_greets_lists_what_is_open_goes_on_and_ends_when_asked() {
             Update::Hello(hello) => seeded += hello.seeded,
             Update::State(state) if state.state == SourceState::Live => live.push(state.node),
             Update::State(state) => assert_eq!(state.state, SourceState::Connecting),
-            Update::Note(note) => panic!("{note:?}"),
+            other @ (Update::Meta(_) | Update::Note(_)) => panic!("{other:?}"),
             Update::Batch(batch) => {
                 batches += 1;
                 let rows = batch.events.iter().filter(|event| event.kind.is_none());
