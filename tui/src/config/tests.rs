@@ -123,11 +123,7 @@ fn a_mistake_is_told_with_its_line() {
             4,
             "there is no column `size`",
         ),
-        (
-            "[keep]\nevents = 3",
-            2,
-            "3 is none of 100 to 50000000",
-        ),
+        ("[keep]\nevents = 3", 2, "3 is none of 100 to 50000000"),
         ("[findings]\nchurn = 0", 2, "0 is none of 1 to 1000000"),
         (
             "[findings]\n\nslow-accept = \"100\"",
