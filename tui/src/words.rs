@@ -1,16 +1,12 @@
 //! What the letters and the reasons mean, in words.
 
-use collector::model::{Event, EventType, Phase, Reason, TcpState};
+use collector::model::{Event, EventType, Phase, Reason};
 
 /// What happened, in a few words, without who did it.
 pub(crate) fn event(event: &Event) -> &'static str {
     use EventType::{Accept, Close, Connect, Unknown};
     match (event.kind, event.phase, event.reason) {
-        (None, ..) => match event.state {
-            Some(TcpState::CloseWait) => "left open: the peer has closed it, its process has not",
-            _ if event.before => "was open before the start",
-            _ => "was open, and its opening was not seen",
-        },
+        (None, ..) => "was open before the start",
         (Some(Connect), _, None) => "connected",
         (Some(Connect), _, Some(_)) => "could not connect",
         (Some(Accept), ..) => "accepted",
