@@ -12,6 +12,7 @@
 //! later socket at its address.
 
 use aya_ebpf::EbpfContext;
+use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
 use aya_ebpf::macros::{btf_tracepoint, raw_tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
@@ -103,18 +104,25 @@ impl Socket for Typed {
 }
 
 /// Without the type information the helper can't be called: the cookie if there is one, else a
-/// number that no cookie reaches.
+/// number that no cookie reaches: the time, and below it which processor had that time.
 impl Socket for Copied<'_> {
     #[inline(always)]
     fn id(self) -> Id {
         match self.get(offset!(cookie)) {
             0 => Id {
-                conn: now_ns() | 1 << 63,
+                conn: now_ns() << 8 | processor() | 1 << 63,
                 flags: flag::NO_COOKIE,
             },
             conn => Id { conn, flags: 0 },
         }
     }
+}
+
+/// The number of this processor, as far as one byte has it.
+#[inline(always)]
+fn processor() -> u64 {
+    // SAFETY: takes no arguments.
+    u64::from(unsafe { bpf_get_smp_processor_id() }) & 0xff
 }
 
 /// A socket as one of TCP, if it is one; its type must be known to the verifier.
