@@ -29,7 +29,7 @@ pub(crate) enum Kind {
     Age,
     /// The letter of an event's type.
     Type,
-    /// The reason, or the state of a socket that was open before the start.
+    /// The reason, or the state of a socket that is listed.
     Reason,
     /// Cut in the middle: the network, the namespace or the deployment stands in front, and what
     /// tells hosts or pods apart at the end.
@@ -425,7 +425,8 @@ impl Column {
     fn said<'a>(&self, row: Row<'a>, width: usize, at: Moment<'_>) -> Cow<'a, str> {
         let event = row.event;
         let own: Option<Cow<str>> = match self.kind {
-            Kind::Time if event.kind.is_none() => Some("before".into()),
+            // What is listed later has its time.
+            Kind::Time if event.kind.is_none() && event.before => Some("before".into()),
             Kind::Time => time(event.ts, width, at.tz).map(Cow::from),
             Kind::State => row.connection.map(|c| c.state.word().into()),
             Kind::Age => row.connection.and_then(|c| age(c, at.now)).map(Cow::from),

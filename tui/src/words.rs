@@ -1,12 +1,16 @@
 //! What the letters and the reasons mean, in words.
 
-use collector::model::{Event, EventType, Phase, Reason};
+use collector::model::{Event, EventType, Phase, Reason, TcpState};
 
 /// What happened, in a few words, without who did it.
 pub(crate) fn event(event: &Event) -> &'static str {
     use EventType::{Accept, Close, Connect, Unknown};
     match (event.kind, event.phase, event.reason) {
-        (None, ..) => "was open before the start",
+        (None, ..) => match event.state {
+            Some(TcpState::CloseWait) => "left open: the peer has closed it, its process has not",
+            _ if event.before => "was open before the start",
+            _ => "was open, and its opening was not seen",
+        },
         (Some(Connect), _, None) => "connected",
         (Some(Connect), _, Some(_)) => "could not connect",
         (Some(Accept), ..) => "accepted",

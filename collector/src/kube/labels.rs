@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 
 use super::watch::{Change, watch};
-use crate::model::Event;
+use crate::model::Origin;
 
 /// Above this many, those that were seen with the labels and are gone are forgotten.
 const MOST: usize = 65_536;
@@ -56,10 +56,9 @@ impl Labelled {
         })
     }
 
-    /// Whether an event is of one of these pods.
+    /// Whether that is one of these pods.
     #[must_use]
-    pub fn has(&self, event: &Event) -> bool {
-        let origin = &event.origin;
+    pub fn has(&self, origin: &Origin) -> bool {
         let (Some(namespace), Some(pod)) = (&origin.namespace, &origin.pod) else {
             return false;
         };

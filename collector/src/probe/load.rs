@@ -27,7 +27,7 @@ pub struct Options {
     pub buffer: u32,
     /// Only this hook for accepts, instead of the best that works.
     pub accept_hook: Option<HookKind>,
-    /// The state machine by raw tracepoints, as where `tp_btf` does not work (before 5.12).
+    /// The state machine by raw tracepoints, as where `tp_btf` is refused.
     pub raw_state: bool,
     /// How many sockets are remembered at the most.
     pub max_sockets: u32,

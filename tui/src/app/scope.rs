@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use collector::model::findings::{Problem, Shows};
-use collector::model::{Connection, Event, EventId, Kind, PairKey, Store, WorkloadIx};
+use collector::model::{
+    ConnState, Connection, Event, EventId, Kind, PairKey, Store, Trouble, WorkloadIx,
+};
 
 /// Rows of one pod, type, problem or node.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ impl Scope {
                         trouble.is_shown_by(event, store.thresholds()) && of_pair()
                     }
                 };
-                shown || rows.binary_search(&id).is_ok()
+                (shown || rows.binary_search(&id).is_ok()) && !is_over(*shows, event, store)
             }
         }
     }
@@ -69,4 +71,14 @@ impl Scope {
             Of::Kind(_) | Of::Problem { .. } => true,
         }
     }
+}
+
+/// It was left open, and is not open any more.
+fn is_over(shows: Shows, event: &Event, store: &Store) -> bool {
+    if shows != Shows::Trouble(Trouble::CloseWait) {
+        return false;
+    }
+    let known = store.connection_of(event);
+    let known = known.and_then(|key| store.connections().get(key));
+    known.is_some_and(|known| known.state == ConnState::Ended)
 }

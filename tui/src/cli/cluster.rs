@@ -149,7 +149,7 @@ pub(crate) enum K8sCommand {
         /// Who is to reach the agents
         #[arg(long, value_enum, value_name = "WHERE", default_value = "proxy")]
         listen: Listen,
-        /// Give the agents more rights: for kernels before 5.11, or strict about perf events
+        /// Give the agents more rights: for kernels that are strict about memory or perf events
         #[arg(long)]
         compat: bool,
         #[command(flatten)]

@@ -1,8 +1,10 @@
 //! What fits, and what goes.
 
+use collector::model::TcpState;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sample;
 
 fn events(pods: bool) -> Choice {
     Choice::events::<&str>(&[], pods).unwrap()
@@ -102,4 +104,26 @@ proptest! {
             prop_assert!(fitted.iter().all(|(c, w)| (c.min..=c.max).contains(w)));
         }
     }
+}
+
+#[test]
+fn what_is_listed_later_has_its_time_and_its_state() {
+    let at = Moment {
+        now: sample::NOW,
+        tz: &TimeZone::UTC,
+    };
+    let mut event = sample::listed(80);
+    let cells = |event: &Event| {
+        let row = Row {
+            event,
+            connection: None,
+        };
+        ["TIME", "REASON"].map(|name| named(name).unwrap().cell(row, 12, at).into_owned())
+    };
+    assert_eq!(cells(&event), ["before", "ESTABLISHED"]);
+    event.before = false;
+    event.state = Some(TcpState::CloseWait);
+    let [time, reason] = cells(&event);
+    assert!(time.starts_with("03:04:05."), "{time}");
+    assert_eq!(reason, "CLOSE_WAIT");
 }

@@ -40,7 +40,7 @@ pub struct Options {
     pub image: String,
     /// Who reaches the agents.
     pub listen: Listen,
-    /// More rights, for kernels before 5.11 and those that are strict about performance events.
+    /// More rights, for kernels that are strict about locked memory or performance events.
     pub compat: bool,
     /// The API server's minor version.
     pub minor: u32,

@@ -45,10 +45,10 @@ const TABLE: [Row; 15] = [
     },
     Row {
         name: "kernel",
-        needed_for: "the ring buffer (5.8), the sockets open at the start (5.11)",
+        needed_for: "the ring buffer (5.8), the current task (5.11), functions verified once (5.12)",
         required: true,
         judge: kernel,
-        mend: "before 5.8: use `tcpscope poll`; before 5.11: owners of what is open at the start stay unknown",
+        mend: "boot 5.12 or later, or use `tcpscope poll`",
     },
     Row {
         name: "kernel BTF",
@@ -163,10 +163,7 @@ fn privileges(facts: &Facts) -> Status {
 fn kernel(facts: &Facts) -> Status {
     let release = facts.release.clone();
     match facts.version() {
-        Some(version) if version < (5, 8) => Status::Missing(release),
-        Some(version) if version < (5, 11) => Status::Degraded(format!(
-            "{release} can't list the sockets open at the start"
-        )),
+        Some(version) if version < (5, 12) => Status::Missing(release),
         Some(_) => Status::Ok(release),
         None => Status::Unknown(release),
     }
@@ -303,7 +300,7 @@ mod tests {
             ("privileges", |f| {
                 f.capabilities = Capability::mask(&[Capability::Bpf]);
             }),
-            ("kernel", |f| f.release = "5.4.0-150-generic".into()),
+            ("kernel", |f| f.release = "5.10.0-23-cloud-amd64".into()),
             ("kernel BTF", |f| f.btf = Presence::Absent),
             ("state tracepoint", |f| f.set_state = Some(false)),
             ("destroy tracepoint", |f| f.destroy_sock = Some(false)),
@@ -327,13 +324,11 @@ mod tests {
             sock_diag: Err("no".into()),
             cgroup2: None,
             host_pids: false,
-            release: "5.10.0".into(),
             capabilities: Capability::mask(&[Capability::Bpf, Capability::Perfmon]),
             ..Facts::good()
         };
         let requirements = judged(&facts);
         assert!(requirements.main_job_possible());
-        assert_eq!(check(&requirements, "kernel").status.word(), "degraded");
         assert_eq!(check(&requirements, "kprobes").status.word(), "unknown");
         assert_eq!(check(&requirements, "cgroup v2").status.word(), "degraded");
     }

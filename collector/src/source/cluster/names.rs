@@ -47,10 +47,13 @@ impl Names {
                         Update::Hello(hello) => notes.clock(&hello.node, ahead),
                         Update::State(_) | Update::Meta(_) | Update::Note(_) => {}
                     }
-                    let told = match &self.labelled {
-                        None => vec![update],
-                        Some(labelled) => greetings.pass(update, |batch| {
-                            batch.events.retain(|event| labelled.has(event));
+                    let told = match (&self.labelled, &update) {
+                        (None, _) => vec![update],
+                        (Some(labelled), Update::Meta(meta)) if !labelled.has(&meta.origin) => {
+                            Vec::new()
+                        }
+                        (Some(labelled), _) => greetings.pass(update, |batch| {
+                            batch.events.retain(|event| labelled.has(&event.origin));
                         }),
                     };
                     (told, ahead)

@@ -106,6 +106,27 @@ fn a_problem_leads_to_the_rows_that_prove_it() {
 }
 
 #[test]
+fn what_was_left_open_leads_to_what_still_is() {
+    let mut app = app(80, 24, &THEMES[0], true);
+    let left = |port| {
+        let mut listed = sample::listed(port);
+        (listed.before, listed.state) = (false, Some(TcpState::CloseWait));
+        [sample::connect(port), listed]
+    };
+    let left = [1, 2, 3].map(left).concat();
+    tell(
+        &mut app,
+        sample::batch([left, vec![sample::close(2)]].concat()),
+    );
+    keys(&mut app, "5j\n");
+    assert_eq!(app.visible_events().count(), 2);
+    let text = screen(&mut app, 80, 24).backend().to_string();
+    assert!(text.contains("in CLOSE_WAIT -> 192.0.2.97:443"), "{text}");
+    // Their times, not that they were there before.
+    assert_eq!(text.matches("03:04:05.").count(), 2, "{text}");
+}
+
+#[test]
 fn types_and_nodes_lead_to_their_events() {
     let mut app = app(80, 24, &THEMES[0], true);
     tell_all(&mut app);
