@@ -10,7 +10,7 @@ use crate::kernel::{Copied, Head, Object, Ptr, constant, follow, offset, read};
 use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_waiting, is_watching};
 use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, Socket, TIME_BITS, arg, forget_stale};
-use crate::task::Current;
+use crate::task::{Current, identify};
 
 const IPPROTO_TCP: u16 = 6;
 const IPPROTO_MPTCP: u16 = 262;
@@ -214,9 +214,6 @@ fn is_remembered(key: u64, is_sure: bool) -> bool {
     if tracked.is_none() && !(is_sure && is_tcp()) {
         return false;
     }
-    let Some(current) = Current::get() else {
-        return false;
-    };
     let head = Head::of(sk);
     let socket = Copied(sk, &head);
     let state: u8 = socket.get(offset!(state));
@@ -239,12 +236,12 @@ fn is_remembered(key: u64, is_sure: bool) -> bool {
         tracked => tracked,
     };
     let remembered = remembered.or_else(|| {
-        let tracked = unknown(socket, &happened, current)?;
+        let tracked = unknown(socket, &happened)?;
         // SAFETY: as above.
         Some(unsafe { &mut *tracked })
     });
     if let Some(tracked) = remembered {
-        known(socket, tracked, &happened, current);
+        known(socket, tracked, &happened);
     }
     true
 }
@@ -261,7 +258,7 @@ fn is_of_another(sk: impl Object, tracked: &Tracked) -> bool {
 /// before its handshake is complete, a moment before, or with TCP Fast Open long before. Or it has
 /// been established just now on another CPU, and is remembered by now.
 #[inline(always)]
-fn unknown(sk: impl Socket, happened: &Happened, current: Current) -> Option<*mut Tracked> {
+fn unknown(sk: impl Socket, happened: &Happened) -> Option<*mut Tracked> {
     let id = sk.id();
     let mut tracked = Tracked {
         conn: id.conn,
@@ -271,7 +268,7 @@ fn unknown(sk: impl Socket, happened: &Happened, current: Current) -> Option<*mu
         netns: netns(sk),
         ..blank()
     };
-    current.identify(&mut tracked.task);
+    identify(&mut tracked.task);
     // If it has ended already, nothing more will be seen of it. If it does not fit into the
     // map, nothing is lost either: its ending will be seen.
     let key = sk.address() as u64;
@@ -287,14 +284,14 @@ fn unknown(sk: impl Socket, happened: &Happened, current: Current) -> Option<*mu
 
 /// It is remembered. If it does not wait, it was seen before, or only looks like what was returned.
 #[inline(always)]
-fn known(sk: impl Object, tracked: &mut Tracked, happened: &Happened, current: Current) {
+fn known(sk: impl Object, tracked: &mut Tracked, happened: &Happened) {
     if tracked.flags & flag::QUEUED == 0 {
         return;
     }
     // Its opening is this, also if it was in the queue at the start.
     tracked.flags = tracked.flags & !(flag::QUEUED | flag::BEFORE) | flag::OWNED;
     tracked.opened_ns = happened.ts_ns;
-    current.identify(&mut tracked.task);
+    identify(&mut tracked.task);
     happened.send_event(sk, tracked);
     if happened.old_state == CLOSE && tracked.flags & flag::ENDED != 0 {
         let _ = SOCKS.remove(&(sk.address() as u64));

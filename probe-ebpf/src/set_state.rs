@@ -23,7 +23,7 @@ use crate::maps::{
     BPF_NOEXIST, SOCKS, Transition, blank, count_all_lost, count_lost, count_waiting, is_watching,
 };
 use crate::record::{Happened, is_orphan, netns, now_ns};
-use crate::task::Current;
+use crate::task::{Current, identify};
 
 const IPPROTO_TCP: u16 = 6;
 /// `sk_shutdown`: closed for receiving and for sending.
@@ -305,7 +305,7 @@ fn connecting(sk: impl Socket, key: u64) {
         netns: netns(sk),
         ..blank()
     };
-    current.identify(&mut tracked.task);
+    identify(&mut tracked.task);
     if SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_ok() {
         return;
     }
@@ -457,7 +457,7 @@ fn closer(tracked: &mut Tracked) -> u16 {
         return 0;
     }
     let mntns = tracked.task.mntns;
-    let is_killed = current.identify(&mut tracked.task);
+    let is_killed = identify(&mut tracked.task);
     // A process that exits has left its namespaces already.
     if tracked.task.mntns == 0 {
         tracked.task.mntns = mntns;

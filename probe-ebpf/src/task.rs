@@ -37,12 +37,6 @@ impl Current {
         self.flags & PF_KTHREAD != 0
     }
 
-    /// Writes its identity, as events show it; whether a signal is ending the process.
-    #[inline(always)]
-    pub fn identify(self, into: &mut Task) -> bool {
-        identify_current(into) != 0
-    }
-
     /// `exit()` in one thread ends the others by a signal too, so it is the status that `wait()` will
     /// see that counts.
     #[inline(always)]
@@ -80,7 +74,13 @@ impl Current {
     }
 }
 
-/// [`Current::identify`] for programs. Global, so that the verifier looks at it once: for each pointer
+/// Writes who the current task is, as events show it; whether a signal is ending its process.
+#[inline(always)]
+pub fn identify(into: &mut Task) -> bool {
+    identify_current(into) != 0
+}
+
+/// The same with a number for a result. Global, so that the verifier looks at it once: for each pointer
 /// that it sees followed from a task, newer kernels search their whole BTF four times, which takes
 /// milliseconds.
 #[unsafe(no_mangle)]
