@@ -200,7 +200,7 @@ fn close_wait(_: &Case) -> Fallible<()> {
 /// The peer closes while the tracer looks on, and the process does not, until it does.
 fn close_wait_later(_: &Case) -> Fallible<()> {
     if is_raw_state_forced() {
-        return lacking("before 5.12 no cookie says which socket of the kernel's list is which");
+        return lacking("without tp_btf no cookie says which socket of the kernel's list is which");
     }
     let mut stage = Stage::new()?;
     let tracer = start(&probe::Options {
