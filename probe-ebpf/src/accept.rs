@@ -9,7 +9,8 @@ use probe_common::{RingOffsets, Tracked, flag, kind, ring_files};
 use crate::kernel::{Copied, Head, Object, Ptr, constant, follow, offset, read};
 use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_waiting, is_watching};
 use crate::record::{Happened, netns, now_ns};
-use crate::set_state::{CLOSE, Socket, TIME_BITS, arg, forget_stale};
+use crate::set_state::{CLOSE, arg, forget_stale};
+use crate::socket::{Socket, TIME_BITS};
 use crate::task::{Current, identify};
 
 const IPPROTO_TCP: u16 = 6;

@@ -16,6 +16,7 @@ mod kernel;
 mod maps;
 mod record;
 mod set_state;
+mod socket;
 mod task;
 mod task_file;
 

@@ -12,17 +12,16 @@
 //! later socket at its address.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
-use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
 use aya_ebpf::macros::{btf_tracepoint, raw_tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
 use probe_common::{Tracked, flag, kind, lost};
 
-use crate::kernel::{Copied, Head, Object, Ptr, Typed, offset};
+use crate::kernel::{Copied, Head, Object, Ptr, offset};
 use crate::maps::{
     BPF_NOEXIST, SOCKS, Transition, blank, count_all_lost, count_lost, count_waiting, is_watching,
 };
 use crate::record::{Happened, is_orphan, netns, now_ns};
+use crate::socket::{Id, Socket, again, tcp_sock};
 use crate::task::{Current, identify};
 
 const IPPROTO_TCP: u16 = 6;
@@ -77,69 +76,6 @@ pub fn arg<T: core::marker::Copy>(ctx: &impl EbpfContext, n: usize) -> T {
 enum Copy {
     First,
     Second,
-}
-
-/// A connection's id, and [`flag::NO_COOKIE`] if it is none of the kernel's.
-pub struct Id {
-    pub conn: u64,
-    pub flags: u16,
-}
-
-/// A socket that may or may not have a type that the verifier knows.
-pub trait Socket: Object {
-    /// The connection's id.
-    fn id(self) -> Id;
-}
-
-/// The socket's cookie, made now if nobody has asked for it: what `sock_diag` shows too.
-impl Socket for Typed {
-    #[inline(always)]
-    fn id(self) -> Id {
-        Id {
-            // SAFETY: a pointer that the verifier knows as a socket's.
-            conn: unsafe { bpf_get_socket_cookie(self.address().cast_mut().cast()) },
-            flags: 0,
-        }
-    }
-}
-
-/// Without the type information the helper can't be called: the cookie if there is one, else a
-/// number that no cookie reaches: the time, and below it which processor had that time.
-impl Socket for Copied<'_> {
-    #[inline(always)]
-    fn id(self) -> Id {
-        match self.get(offset!(cookie)) {
-            0 => Id {
-                conn: now_ns() << 8 | processor() | 1 << 63,
-                flags: flag::NO_COOKIE,
-            },
-            conn => Id { conn, flags: 0 },
-        }
-    }
-}
-
-/// The number of this processor, as far as one byte has it.
-#[inline(always)]
-fn processor() -> u64 {
-    // SAFETY: takes no arguments.
-    u64::from(unsafe { bpf_get_smp_processor_id() }) & 0xff
-}
-
-/// A socket as one of TCP, if it is one; its type must be known to the verifier.
-#[inline(always)]
-pub fn tcp_sock(sk: Ptr) -> Option<Typed> {
-    // SAFETY: the helper takes no other pointers, and gives one of a known type.
-    unsafe { Typed::new(bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast()) }
-}
-
-/// How many bits of an id, the upper ones, a cookie leaves free: they count up from 1.
-pub const TIME_BITS: u32 = 16;
-
-/// A socket that connects again keeps its cookie; its connections must not share an id: the time is
-/// in the upper bits.
-#[inline(always)]
-fn again(cookie: u64, now_ns: u64) -> u64 {
-    cookie | (now_ns >> 10) << (u64::BITS - TIME_BITS)
 }
 
 /// States between which nothing is said, by one of them.

@@ -9,7 +9,8 @@ use probe_common::{Tracked, flag, kind, lost};
 use crate::kernel::{Object, Ptr, Typed, offset};
 use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_lost};
 use crate::record::{Happened, netns, now_ns};
-use crate::set_state::{CLOSE, LISTEN, tcp_sock};
+use crate::set_state::{CLOSE, LISTEN, SYN_SENT};
+use crate::socket::tcp_sock;
 use crate::task::identity_of;
 
 const AF_INET: u16 = 2;
@@ -61,7 +62,7 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         ..blank()
     };
     // Its opening is still to come, and will be seen.
-    if state == crate::set_state::SYN_SENT {
+    if state == SYN_SENT {
         tracked.flags = flag::CLIENT | flag::OWNED;
     }
     // A socket that the other hooks have seen meanwhile keeps what they know.

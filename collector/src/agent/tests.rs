@@ -63,16 +63,8 @@ impl Running {
     async fn start(options: Options) -> Self {
         let (says, updates) = mpsc::channel(16);
         let running = Self::with(options, Box::pin(ReceiverStream::new(updates)), says).await;
-        let node = "n1".into();
-        let state = SourceState::Live;
         running.say(Update::Hello(hello())).await;
-        running
-            .say(Update::State(NodeState {
-                node,
-                state,
-                via: None,
-            }))
-            .await;
+        running.is(SourceState::Live).await;
         running
     }
 
@@ -96,6 +88,13 @@ impl Running {
 
     async fn say(&self, update: Update) {
         self.says.send(update).await.unwrap();
+    }
+
+    /// The source says how it is.
+    async fn is(&self, state: SourceState) {
+        let (node, via) = ("n1".into(), None);
+        self.say(Update::State(NodeState { node, state, via }))
+            .await;
     }
 
     async fn happen(&self, events: Vec<Event>, lost: Vec<Lost>) {

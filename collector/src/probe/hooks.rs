@@ -179,47 +179,51 @@ fn attach_accept(
 }
 
 fn attach(programs: &mut Programs, btf: &Btf, (name, how): Hook) -> Result<(), ProbeError> {
-    let mut program = programs.get_mut(name).map(|program| &mut **program);
-    let mut run = || -> Result<(), Box<dyn Error>> {
-        let program = program.take();
-        match how {
-            Attach::BtfTracepoint(tracepoint) => {
-                let p: &mut BtfTracePoint = typed(program, name)?;
-                p.load(tracepoint, btf)?;
-                p.attach()?;
-            }
-            Attach::RawTracepoint(tracepoint) => {
-                let p: &mut RawTracePoint = typed(program, name)?;
-                p.load()?;
-                p.attach(tracepoint)?;
-            }
-            Attach::Fexit(function) => {
-                let p: &mut FExit = typed(program, name)?;
-                p.load(function, btf)?;
-                p.attach()?;
-            }
-            Attach::Kretprobe(function) => {
-                // The verifier takes its time: not for what can't be attached.
-                let there = std::fs::metadata(KPROBES);
-                there.map_err(|e| format!("`{KPROBES}`: {e}"))?;
-                let p: &mut KProbe = typed(program, name)?;
-                p.load()?;
-                p.attach(function, 0)?;
-            }
-            Attach::Tracepoint(category, names) => {
-                let p: &mut TracePoint = typed(program, name)?;
-                p.load()?;
-                for tracepoint in names {
-                    p.attach(category, tracepoint)?;
-                }
-            }
-        }
-        Ok(())
-    };
-    run().map_err(|e| ProbeError::Attach {
+    let program = programs.get_mut(name).map(|program| &mut **program);
+    load_and_attach(program, btf, (name, how)).map_err(|e| ProbeError::Attach {
         program: name,
         why: chain(&*e),
     })
+}
+
+fn load_and_attach(
+    program: Option<&mut Program>,
+    btf: &Btf,
+    (name, how): Hook,
+) -> Result<(), Box<dyn Error>> {
+    match how {
+        Attach::BtfTracepoint(tracepoint) => {
+            let p: &mut BtfTracePoint = typed(program, name)?;
+            p.load(tracepoint, btf)?;
+            p.attach()?;
+        }
+        Attach::RawTracepoint(tracepoint) => {
+            let p: &mut RawTracePoint = typed(program, name)?;
+            p.load()?;
+            p.attach(tracepoint)?;
+        }
+        Attach::Fexit(function) => {
+            let p: &mut FExit = typed(program, name)?;
+            p.load(function, btf)?;
+            p.attach()?;
+        }
+        Attach::Kretprobe(function) => {
+            // The verifier takes its time: not for what can't be attached.
+            let there = std::fs::metadata(KPROBES);
+            there.map_err(|e| format!("`{KPROBES}`: {e}"))?;
+            let p: &mut KProbe = typed(program, name)?;
+            p.load()?;
+            p.attach(function, 0)?;
+        }
+        Attach::Tracepoint(category, names) => {
+            let p: &mut TracePoint = typed(program, name)?;
+            p.load()?;
+            for tracepoint in names {
+                p.attach(category, tracepoint)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A program of the object's, as what it is.

@@ -24,15 +24,7 @@ async fn when_it_is_stopped_it_says_bye() {
 async fn a_source_that_fails_ends_it_with_its_sentence() {
     let agent = Running::start(Options::default()).await;
     let mut stream = agent.stream("").await;
-    let state = SourceState::Lost("the ring broke".to_owned());
-    let node = "n1".into();
-    agent
-        .say(Update::State(NodeState {
-            node,
-            state,
-            via: None,
-        }))
-        .await;
+    agent.is(SourceState::Lost("the ring broke".into())).await;
     drop(agent.says);
     assert_eq!(stream.line().await["reason"], "the ring broke");
     let ended = timeout(BOUND, agent.ended).await.unwrap().unwrap();
@@ -41,15 +33,7 @@ async fn a_source_that_fails_ends_it_with_its_sentence() {
     let (says, updates) = mpsc::channel(1);
     let updates: Updates = Box::pin(ReceiverStream::new(updates));
     let agent = Running::with(Options::default(), updates, says).await;
-    let state = SourceState::Lost("no privileges".to_owned());
-    let node = "n1".into();
-    agent
-        .say(Update::State(NodeState {
-            node,
-            state,
-            via: None,
-        }))
-        .await;
+    agent.is(SourceState::Lost("no privileges".into())).await;
     let ended = timeout(BOUND, agent.ended).await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().to_string(), "no privileges");
 }
