@@ -60,12 +60,13 @@ pub fn tcp_sock(sk: Ptr) -> Option<Typed> {
     unsafe { Typed::new(bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast()) }
 }
 
-/// How many bits of an id, the upper ones, a cookie leaves free: they count up from 1.
+/// How many bits of an id, the upper ones, a cookie leaves free: cookies count up from 1, and some
+/// down from the greatest number.
 pub const TIME_BITS: u32 = 16;
 
 /// A socket that connects again keeps its cookie; its connections must not share an id: the time is
 /// in the upper bits.
 #[inline(always)]
 pub fn again(cookie: u64, now_ns: u64) -> u64 {
-    cookie | (now_ns >> 10) << (u64::BITS - TIME_BITS)
+    cookie << TIME_BITS >> TIME_BITS | (now_ns >> 10) << (u64::BITS - TIME_BITS)
 }

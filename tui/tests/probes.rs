@@ -224,6 +224,16 @@ fn stopped_for(stopped: Duration, args: &[&str]) -> (Sum, u64) {
     (sum, all)
 }
 
+/// All that is missing is counted, whatever it was lost by; others on this machine may have lost
+/// something too, but not much.
+fn assert_counted(missing: u64, lost: u64, all: u64) {
+    let counted = missing..=missing + all / 100;
+    assert!(
+        counted.contains(&lost),
+        "{lost} counted, {missing} of {all} missing"
+    );
+}
+
 #[test]
 fn a_reader_that_stops_for_a_moment_loses_nothing() {
     let Some(_turn) = turn() else { return };
@@ -238,14 +248,8 @@ fn what_a_reader_that_stops_for_long_loses_is_counted() {
     for buffer in ["16MiB", "64KiB"] {
         let (sum, all) = stopped_for(Duration::from_secs(2), &["-o", "json", "--buffer", buffer]);
         let missing = all - sum.ours;
-        let lost = sum.lost.get("ring").copied().unwrap_or_default();
-        // Others on this machine may have lost something too.
-        assert!(lost >= missing, "{missing} missing of {all}: {sum:?}");
-        assert_eq!(
-            lost == 0,
-            missing == 0,
-            "{missing} missing of {all}: {sum:?}"
-        );
+        let lost: u64 = sum.lost.values().sum();
+        assert_counted(missing, lost, all);
         assert!(buffer != "64KiB" || missing > 0, "{sum:?}");
     }
 }
@@ -463,7 +467,8 @@ fn a_small_ring_says_how_much_it_lost() {
     }
     let missing = 4 * made - sum.ours;
     println!("{missing} of {} missing, {:?}", 4 * made, sum.lost);
-    assert!(missing > 0 && sum.lost["ring"] >= missing, "{sum:?}");
-    let bye = sum.bye.expect("bye");
-    assert_eq!(bye["lost"], sum.lost.values().sum::<u64>());
+    let lost = sum.lost.values().sum::<u64>();
+    assert!(missing > 0, "{sum:?}");
+    assert_counted(missing, lost, 4 * made);
+    assert_eq!(sum.bye.expect("bye")["lost"], lost);
 }

@@ -222,10 +222,12 @@ impl ConnId {
     /// The bits that are the socket's cookie; above them, ids of repeated connects differ.
     pub const COOKIE_BITS: u32 = 48;
 
-    /// The socket's cookie, as `sock_diag` has it.
+    /// The socket's cookie, as `sock_diag` has it. The kernel counts up from 1, and, where a softirq
+    /// asks while a cookie is being made, down from the greatest number.
     #[must_use]
     pub fn cookie(self) -> u64 {
-        self.0 & ((1 << Self::COOKIE_BITS) - 1)
+        let above = u64::BITS - Self::COOKIE_BITS;
+        ((self.0 << above).cast_signed() >> above).cast_unsigned()
     }
 }
 

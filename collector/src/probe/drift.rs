@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aya::maps::{HashMap, MapData};
 use probe_common::{Record, Tracked, flag};
@@ -71,13 +71,15 @@ impl DriftCheck {
         })
     }
 
-    /// Looks now, before the end, and waits for what comes of it; for a second at the most.
-    pub fn look_last(&self) {
+    /// Looks now, before the end.
+    #[must_use]
+    pub fn last_look(&self) -> LastLook {
         let (told, taken) = mpsc::channel();
-        if self.ask.send(told).is_ok() && taken.recv_timeout(LAST_LOOK).is_err() {
-            tracing::warn!(
-                "the last look at drift took too long: what it would find is not counted"
-            );
+        // If the thread is gone, so is `told`, and the look is over.
+        let _ = self.ask.send(told);
+        LastLook {
+            taken,
+            until: Instant::now() + LAST_LOOK,
         }
     }
 
@@ -90,6 +92,26 @@ impl DriftCheck {
     /// Listings of connections that were found in `CLOSE_WAIT` at two looks, since the last call.
     pub fn left_open(&self) -> impl Iterator<Item = Record> {
         self.left_open.try_iter()
+    }
+}
+
+/// A look that is being taken.
+#[derive(Debug)]
+pub struct LastLook {
+    taken: mpsc::Receiver<()>,
+    until: Instant,
+}
+
+impl LastLook {
+    /// Waits so long for its end; whether it is over. It is given a second at the most.
+    pub fn is_over(&self, wait: Duration) -> bool {
+        let is_late = Instant::now() >= self.until;
+        if is_late {
+            tracing::warn!(
+                "the last look at drift took too long: what it would find is not counted"
+            );
+        }
+        is_late || self.taken.recv_timeout(wait) != Err(RecvTimeoutError::Timeout)
     }
 }
 
@@ -223,5 +245,16 @@ mod tests {
     fn a_repeated_connect_is_known_by_its_cookie() {
         let again = remembered(0x7bcd << ConnId::COOKIE_BITS | 5, 0);
         assert!(suspects(&[again], &listed(&[5], &[1])).is_empty());
+    }
+
+    #[test]
+    fn a_cookie_that_was_counted_down_is_known_too() {
+        let low = u64::MAX >> (u64::BITS - ConnId::COOKIE_BITS);
+        let map = [
+            remembered(u64::MAX - 7, 0),
+            remembered((0x7bcd << ConnId::COOKIE_BITS) | (low - 8), 0),
+        ];
+        let kernel = [u64::MAX - 7, u64::MAX - 8];
+        assert!(suspects(&map, &listed(&kernel, &[1])).is_empty());
     }
 }

@@ -75,6 +75,7 @@ pub enum ProbeError {
 /// whatever way.
 pub struct Probes {
     ebpf: Ebpf,
+    watching: Array<MapData, u32>,
     look_every: Duration,
     lost: PerCpuArray<MapData, u64>,
     lost_seen: [u64; lost::COUNT as usize],
@@ -132,6 +133,7 @@ impl Probes {
             .set(0, 1, 0)
             .map_err(|e| ProbeError::Load(chain(&e)))?;
         Ok(Self {
+            watching,
             look_every: options.look_every,
             lost,
             lost_seen: Default::default(),
@@ -189,8 +191,17 @@ impl Probes {
         sockets.map(|socket| ConnId(socket.conn)).collect()
     }
 
-    /// How many endings were not said and may yet be: the record of the FIN did not fit into the
-    /// ring, and the socket is not gone.
+    /// From now on nothing is seen: what is in the ring and in the counters is all there will be.
+    ///
+    /// # Errors
+    /// If the kernel refuses it.
+    pub fn stop_watching(&mut self) -> Result<(), ProbeError> {
+        let stopped = self.watching.set(0, 0, 0);
+        stopped.map_err(|e| ProbeError::Load(chain(&e)))
+    }
+
+    /// How many endings were not said and are not counted: the record of the FIN did not fit into
+    /// the ring, and the socket was not gone when [`Self::stop_watching`] was called.
     #[must_use]
     pub fn unsaid_endings(&self) -> u64 {
         let unsaid = |socket: &&Tracked| socket.flags & flag::FIN_LOST != 0;

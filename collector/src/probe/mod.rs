@@ -13,7 +13,7 @@ mod ring;
 
 pub use btf::BtfError;
 pub use clock::{Clock, monotonic_ns};
-pub use drift::DriftCheck;
+pub use drift::{DriftCheck, LastLook};
 pub use interpret::{HalfClosed, Interpreter, Origins, Output};
 pub use load::{Options, ProbeError, Probes};
 pub use ring::Ring;

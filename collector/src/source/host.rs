@@ -192,9 +192,10 @@ impl Reader {
             }
         };
         // In this order: what was opened since then is remembered, or was, and an event says so.
-        let mut known: FxHashSet<ConnId> = self.probes.remembered().into_iter().collect();
+        let remembered = self.probes.remembered().into_iter();
+        let mut known: FxHashSet<u64> = remembered.map(ConnId::cookie).collect();
         self.drain_all();
-        known.extend(self.events.iter().map(|event| event.conn));
+        known.extend(self.events.iter().map(|event| event.conn.cookie()));
         let origins = &mut self.origins;
         origins.now = Instant::now();
         let others = snapshot::others(&all, &known, self.attached, |cgroup| origins.of(cgroup));
@@ -214,11 +215,8 @@ impl Reader {
         loop {
             let more = self.events.len() >= BATCH_MAX;
             let idle = self.events.is_empty() && lost.is_empty();
-            if !idle {
-                let batch = self.batch(std::mem::take(&mut lost));
-                if updates.send(Update::Batch(batch)).await.is_err() {
-                    return Ok(());
-                }
+            if !idle && self.send(updates, &mut lost).await.is_err() {
+                return Ok(());
             }
             let held_for = self
                 .interpreter
@@ -254,36 +252,51 @@ impl Reader {
             }
             self.drain(BATCH_MAX, u64::MAX);
         }
-        // What has happened by now is said, however much that is; events go on coming in.
-        let stopped_ns = monotonic_ns();
-        while !self.catch_up(BATCH_MAX, stopped_ns) {
-            let batch = self.batch(std::mem::take(&mut lost));
-            if updates.send(Update::Batch(batch)).await.is_err() {
+        // What has happened by now is said, and more comes in: until the last look at drift is over,
+        // for what ends meanwhile has to be seen to end.
+        let look = self.drift.last_look();
+        while !look.is_over(PACE) {
+            self.catch_up(BATCH_MAX, monotonic_ns());
+            if self.send(updates, &mut lost).await.is_err() {
+                return Ok(());
+            }
+        }
+        // From here on the ring, the map and the counters stand still, and add up.
+        if let Err(error) = self.probes.stop_watching() {
+            tracing::warn!("what happens while the ring is read may be missed: {error}");
+        }
+        // A program that runs just now is long done then.
+        std::thread::sleep(HELD_PAUSE);
+        while !self.catch_up(BATCH_MAX, u64::MAX) {
+            if self.send(updates, &mut lost).await.is_err() {
                 return Ok(());
             }
         }
         let mut out = output(&mut self.events, &mut self.origins);
         self.interpreter.finish(&mut out);
-        self.drift.look_last();
         lost.extend(self.lost());
         let n = self.probes.unsaid_endings();
         if n > 0 {
             let kind = LossKind::Ring;
             lost.push(Lost { kind, n });
         }
-        let batch = self.batch(lost);
-        let _ = updates.send(Update::Batch(batch)).await;
+        let _ = self.send(updates, &mut lost).await;
         let _ = updates.send(state(&self.node, SourceState::Ended)).await;
         Ok(())
     }
 
-    /// What was decoded and not sent yet, with what was lost.
-    fn batch(&mut self, lost: Vec<Lost>) -> Batch {
-        Batch {
+    /// Sends what was decoded and not sent yet, with what was lost.
+    async fn send(
+        &mut self,
+        updates: &mpsc::Sender<Update>,
+        lost: &mut Vec<Lost>,
+    ) -> Result<(), mpsc::error::SendError<Update>> {
+        let batch = Batch {
             node: self.node.clone(),
             events: std::mem::take(&mut self.events),
-            lost,
-        }
+            lost: std::mem::take(lost),
+        };
+        updates.send(Update::Batch(batch)).await
     }
 
     /// Reads the ring until nothing can be read, there are this many events, or a record comes that

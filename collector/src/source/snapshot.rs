@@ -9,14 +9,14 @@ use rustc_hash::FxHashSet;
 use crate::model::{ConnId, Event, Origin, Timestamp};
 use crate::sock_diag::{AllNetns, Socket};
 
-/// The rows of all connections whose ids are not among `known`.
+/// The rows of all connections whose cookies are not among `known`.
 pub fn others(
     all: &AllNetns,
-    known: &FxHashSet<ConnId>,
+    known: &FxHashSet<u64>,
     now: Timestamp,
     mut origin: impl FnMut(Option<u64>) -> Arc<Origin>,
 ) -> Vec<Event> {
-    let new = |socket: &Socket| socket.is_connection() && !known.contains(&ConnId(socket.cookie));
+    let new = |socket: &Socket| socket.is_connection() && !known.contains(&socket.cookie);
     all.sockets
         .iter()
         .filter(|(_, socket)| new(socket))
