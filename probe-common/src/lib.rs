@@ -2,11 +2,14 @@
 //!
 //! Everything here is `repr(C)` with its size asserted: both sides are compiled from this file,
 //! but not by the same compiler. The probes write [`Record`]s into the ring, user space writes
-//! [`Offsets`] before it loads them, and [`Tracked`] is what the probes remember of a socket.
+//! [`Offsets`] and [`Wanted`] before it loads them, and [`Tracked`] is what the probes remember of a socket.
 #![no_std]
 
 #[cfg(feature = "user")]
 mod user;
+mod wanted;
+
+pub use wanted::{Address, Net, Ports, Wanted, ends};
 
 /// What a record says. The numbers are part of the format.
 pub mod kind {

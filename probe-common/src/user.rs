@@ -1,6 +1,6 @@
 //! Checked decoding: bytes from the ring are not trusted to be what they should.
 
-use crate::{Record, Task, Tracked, flag, kind};
+use crate::{Record, Task, Tracked, Wanted, flag, kind};
 
 /// Takes fixed-size pieces off the front of bytes that are known to be long enough.
 struct Reader<'a, const LEN: usize>(&'a [u8; LEN], usize);
@@ -120,5 +120,34 @@ impl Tracked {
             reserved: r.u8(),
             netns: r.u32(),
         }
+    }
+}
+
+impl Wanted {
+    /// Its bytes, as words in the machine's byte order.
+    #[must_use]
+    pub fn words(&self) -> [u64; Self::WORDS] {
+        let pair = |low: u32, high: u32| {
+            let mut bytes = [0; 8];
+            bytes[..4].copy_from_slice(&low.to_ne_bytes());
+            bytes[4..].copy_from_slice(&high.to_ne_bytes());
+            u64::from_ne_bytes(bytes)
+        };
+        let flags = [pair(self.openings_only, self.reserved)];
+        let ports = self
+            .ports
+            .iter()
+            .flat_map(|ports| [pair(ports.ends, ports.from), pair(ports.to, ports.reserved)]);
+        let nets = self.nets.iter().flat_map(|net| {
+            let ([mask, mask_low], [addr, addr_low]) = (net.mask, net.addr);
+            [pair(net.ends, net.reserved), mask, mask_low, addr, addr_low]
+        });
+        let mut words = [0; Self::WORDS];
+        let all = flags.into_iter().chain(ports).chain(nets);
+        words
+            .iter_mut()
+            .zip(all)
+            .for_each(|(word, value)| *word = value);
+        words
     }
 }

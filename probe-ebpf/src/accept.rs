@@ -12,6 +12,7 @@ use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, arg, forget_stale};
 use crate::socket::{Socket, TIME_BITS};
 use crate::task::{Current, identify};
+use crate::wanted::is_wanted;
 
 const IPPROTO_TCP: u16 = 6;
 const IPPROTO_MPTCP: u16 = 262;
@@ -217,6 +218,9 @@ fn is_remembered(key: u64, is_sure: bool) -> bool {
     }
     let head = Head::of(sk);
     let socket = Copied(sk, &head);
+    if !is_wanted(socket) {
+        return true;
+    }
     let state: u8 = socket.get(offset!(state));
     let happened = Happened {
         kind: kind::ACCEPT,

@@ -19,6 +19,7 @@ mod set_state;
 mod socket;
 mod task;
 mod task_file;
+mod wanted;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,12 +1,12 @@
 //! From a socket to a record.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use probe_common::{Record, Tracked, Without, flag, lost};
+use probe_common::{Address, Record, Tracked, Without, flag, lost};
 
 use crate::kernel::{Object, offset};
 use crate::maps::{RING, count_lost, zero};
 
-const AF_INET6: u16 = 10;
+pub const AF_INET6: u16 = 10;
 /// `enum sock_flags`: the peer's FIN was received.
 const SOCK_DONE: u64 = 1 << 1;
 /// `enum sock_flags`: no process has it any more.
@@ -47,8 +47,8 @@ impl Happened {
             return submit::<Record>(|record| {
                 self.fill(sk, tracked, with_figures, record);
                 record.task = tracked.task;
-                record.saddr = v6(sk, offset!(v6_saddr));
-                record.daddr = v6(sk, offset!(v6_daddr));
+                record.saddr = bytes(v6(sk, offset!(v6_saddr)));
+                record.daddr = bytes(v6(sk, offset!(v6_daddr)));
             });
         }
         submit::<Without<{ Record::V4 }>>(|record| {
@@ -122,10 +122,14 @@ pub fn netns(sk: impl Object) -> u32 {
 }
 
 #[inline(always)]
-fn v6(sk: impl Object, at: usize) -> [u8; 16] {
-    let halves: [u64; 2] = [sk.get(at), sk.get(at + 8)];
+pub fn v6(sk: impl Object, at: usize) -> Address {
+    [sk.get(at), sk.get(at + 8)]
+}
+
+#[inline(always)]
+fn bytes(address: Address) -> [u8; 16] {
     // SAFETY: bytes of the same size.
-    unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(halves) }
+    unsafe { core::mem::transmute::<Address, [u8; 16]>(address) }
 }
 
 #[inline(always)]

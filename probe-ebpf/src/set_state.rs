@@ -23,6 +23,7 @@ use crate::maps::{
 use crate::record::{Happened, is_orphan, netns, now_ns};
 use crate::socket::{Id, Socket, again, tcp_sock};
 use crate::task::{Current, identify};
+use crate::wanted::{WANTED, is_wanted};
 
 const IPPROTO_TCP: u16 = 6;
 /// `sk_shutdown`: closed for receiving and for sending.
@@ -164,6 +165,13 @@ impl Change {
         if new == SYN_SENT {
             if copy == Copy::First {
                 connecting(sk, key);
+            }
+            return 0;
+        }
+        if !is_wanted(sk) {
+            // Only now that is known of a client.
+            if old == SYN_SENT {
+                let _ = SOCKS.remove(&key);
             }
             return 0;
         }
@@ -365,6 +373,11 @@ fn established(sk: impl Object, tracked: &mut Tracked, old: u8) {
 /// The FIN is about to be sent by a call of the current process.
 #[inline(always)]
 fn fin(sk: impl Object, tracked: &mut Tracked, old: u8, new: u8) {
+    if WANTED.openings_only() {
+        // As if it had been said.
+        tracked.flags |= flag::FIN_SENT | flag::BOTH_WAYS;
+        return;
+    }
     let both = sk.get::<u8>(offset!(shutdown)) & SHUTDOWN_MASK == SHUTDOWN_MASK;
     let mut flags = if both { flag::BOTH_WAYS } else { 0 };
     flags |= closer(tracked);
@@ -441,6 +454,9 @@ fn was_tried(sk: impl Object) -> bool {
 
 #[inline(always)]
 fn end(sk: impl Object, tracked: &mut Tracked, old: u8) {
+    if WANTED.openings_only() {
+        return;
+    }
     let mut flags = 0;
     // No FIN and no error: a call of this process resets (linger 0, unread data, a new connect).
     // Every path in a softirq sets an error first. A listener that closes resets what waits in its

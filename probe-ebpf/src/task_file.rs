@@ -12,6 +12,7 @@ use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, LISTEN, SYN_SENT};
 use crate::socket::tcp_sock;
 use crate::task::identity_of;
+use crate::wanted::is_wanted;
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -48,7 +49,8 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
         return 0;
     };
     let state: u8 = sk.get(offset!(state));
-    if matches!(state, CLOSE | LISTEN) {
+    // A client's port may not be known yet.
+    if matches!(state, CLOSE | LISTEN) || state != SYN_SENT && !is_wanted(sk) {
         return 0;
     }
     let key = sk.address() as u64;

@@ -33,7 +33,7 @@ pub(crate) async fn open(source: &Source, view: &mut View) -> anyhow::Result<Opt
 /// end. What goes wrong with the source, also at its start, is said in the stream.
 ///
 /// # Errors
-/// If there can be no recording.
+/// If there can be no recording, or as [`View::filter`].
 pub(crate) fn start(
     source: &Source,
     access: Option<&Access>,
@@ -43,9 +43,20 @@ pub(crate) fn start(
     stop: &Stop,
 ) -> anyhow::Result<(Updates, Taping)> {
     let recording = view.record.as_deref().map(Recording::create).transpose()?;
-    let updates = match (source, access) {
-        (Source::Cluster(cluster), Some(access)) => watch(cluster, access, view, format, stop)?,
-        _ => updates(source, player, stop.clone()),
+    let updates = match (source, access, player) {
+        (Source::Cluster(cluster), Some(access), _) => watch(cluster, access, view, format, stop)?,
+        (Source::Host(probes), ..) => {
+            let mut options = host_options(probes, node_name());
+            options.probe.wanted = view.scope(format)?.wanted();
+            host::start(options, stop.clone())
+        }
+        (Source::Poll, ..) => poll::start(poll::Options::default(), stop.clone()),
+        (Source::Replay(..), _, Some(player)) => player.start(None, stop.clone()),
+        (Source::Demo(seed), ..) => demo::start(demo::Options { seed: *seed }, stop.clone()),
+        // Only what was opened can be started.
+        (Source::Cluster(_), None, _) | (Source::Replay(..), _, None) => {
+            Box::pin(tokio_stream::empty())
+        }
     };
     Ok(match recording {
         Some(recording) => recording.tee(updates, stop.clone())?,
@@ -66,17 +77,6 @@ pub(crate) fn watch(
 ) -> anyhow::Result<Updates> {
     let options = cluster_options(cluster, view.scope(format)?);
     Ok(cluster::start(access, options, stop.clone()))
-}
-
-fn updates(source: &Source, player: Option<&Player>, stop: Stop) -> Updates {
-    match (source, player) {
-        (Source::Host(probes), _) => host::start(host_options(probes, node_name()), stop),
-        (Source::Poll, _) => poll::start(poll::Options::default(), stop),
-        (Source::Replay(..), Some(player)) => player.start(None, stop),
-        (Source::Demo(seed), _) => demo::start(demo::Options { seed: *seed }, stop),
-        // Only what was opened can be started.
-        (Source::Replay(..), None) | (Source::Cluster(_), _) => Box::pin(tokio_stream::empty()),
-    }
 }
 
 /// Plays a recording.

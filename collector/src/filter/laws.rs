@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{FIELDS, Field, Filter, Key, Kind};
+use super::{FIELDS, Field, Filter, Key, Kind, wanted};
 use crate::model::{Event, EventType};
 use crate::testing::{any_event, event, open_socket};
 
@@ -315,6 +315,18 @@ proptest! {
     fn a_negated_term_passes_what_the_term_does_not(term in any_term(), event in any_event()) {
         let (plain, negated) = (parse(&term), parse(&format!("!{term}")));
         prop_assert_ne!(plain.matches(&event), negated.matches(&event));
+    }
+
+    #[test]
+    fn what_passes_is_wanted_of_the_probes(filter in any_filter(), event in any_event()) {
+        let filter = parse(&filter);
+        let wanted = filter.wanted();
+        let ends = [&event.local, &event.remote];
+        let ports = || ends.map(|end| end.port);
+        let takes = wanted.takes(ports, || ends.map(|end| wanted::address(end.addr)));
+        let opens = matches!(event.kind, Some(EventType::Connect | EventType::Accept));
+        let sees = takes && (opens || !wanted.openings_only());
+        prop_assert!(sees || !filter.matches(&event), "{wanted:?}");
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod subject;
 mod sums;
 mod syntax;
 mod terms;
+mod wanted;
 
 pub use fields::{FIELDS, Field, Key, Kind};
 pub use sums::Known;

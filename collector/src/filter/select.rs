@@ -111,7 +111,7 @@ impl Test {
     }
 
     /// The numbers for which it holds, as they are kept, if it only asks for numbers.
-    fn ranges(&self, number: Number) -> Option<Vec<RangeInclusive<u64>>> {
+    pub(super) fn ranges(&self, number: Number) -> Option<Vec<RangeInclusive<u64>>> {
         let range = |order: Order, bound: i128| {
             let bound = bound - number.offset();
             let (from, to) = match order {

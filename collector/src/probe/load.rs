@@ -11,7 +11,7 @@ use std::time::Duration;
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Iter;
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
-use probe_common::{Offsets, RingOffsets, Tracked, flag, lost, ring_files};
+use probe_common::{Offsets, RingOffsets, Tracked, Wanted, flag, lost, ring_files};
 
 use super::btf::{self, Btf, BtfError};
 use super::drift::DriftCheck;
@@ -31,6 +31,8 @@ pub struct Options {
     pub raw_state: bool,
     /// How many sockets are remembered at the most.
     pub max_sockets: u32,
+    /// What is not wanted is not seen.
+    pub wanted: Wanted,
     /// The time between two comparisons of what is remembered with what the kernel lists.
     pub look_every: Duration,
 }
@@ -42,6 +44,7 @@ impl Default for Options {
             accept_hook: None,
             raw_state: false,
             max_sockets: 262_144,
+            wanted: Wanted::ALL,
             look_every: Duration::from_secs(30),
         }
     }
@@ -110,6 +113,7 @@ impl Probes {
         let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
         let ring_offsets = ring_offsets(&kernel);
         let mptcp_first = kernel.offset("mptcp_sock.first").unwrap_or_default();
+        let wanted = options.wanted.words();
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
         let mut ebpf = loader
@@ -119,6 +123,7 @@ impl Probes {
             .override_global("COMPLETE_ARITY", &complete_arity, true)
             .override_global("RING_OFFSETS", &ring_offsets[..], true)
             .override_global("MPTCP_FIRST", &mptcp_first, true)
+            .override_global("WANTED", &wanted[..], true)
             .map_max_entries("RING", options.buffer)
             .map_max_entries(SOCKETS, options.max_sockets)
             .load(&object)

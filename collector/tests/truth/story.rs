@@ -224,6 +224,11 @@ impl Story {
         self
     }
 
+    /// How many rows it has.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     fn last(&mut self, change: impl FnOnce(&mut Row)) {
         if let Some(row) = self.rows.last_mut() {
             change(row);

@@ -206,6 +206,11 @@ impl Tracer {
         self.wait_for(BOUND, |log| log.over.is_some());
     }
 
+    /// It has come to its end.
+    pub fn is_over(&self) -> bool {
+        self.log().over.is_some()
+    }
+
     /// What can be said without knowing what happened.
     pub fn contradictions(&self) -> Vec<String> {
         self.log().wrong.clone()

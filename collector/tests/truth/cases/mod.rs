@@ -21,6 +21,7 @@ mod silence;
 mod space;
 mod special;
 mod start;
+mod wanted;
 
 /// A case and its name.
 pub type Named = (&'static str, fn(&Case) -> Fallible<()>);
@@ -51,6 +52,7 @@ const THEMES: &[&[Named]] = &[
     space::CASES,
     special::CASES,
     start::CASES,
+    wanted::CASES,
 ];
 
 /// All of them.

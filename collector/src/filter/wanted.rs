@@ -1,0 +1,217 @@
+//! The part of a filter that the probes can decide: ports, addresses, and that no ending is asked for.
+//! What it takes is never less than what the filter does.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::IpNet;
+use probe_common::{Address, Net, Ports, Wanted, ends};
+
+use super::fields::Key;
+use super::terms::{Filter, Term, Test, Value, Word};
+use crate::model::{EventType, Number};
+
+impl Filter {
+    /// What to have of the probes: everything that may pass, and little else.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        let asked = || self.terms.iter().filter(|term| !term.negated);
+        let none = Wanted::ALL;
+        Wanted {
+            openings_only: u32::from(asked().any(Term::is_of_openings)),
+            ports: asked().find_map(Term::ports).unwrap_or(none.ports),
+            nets: asked().find_map(Term::nets).unwrap_or(none.nets),
+            ..none
+        }
+    }
+}
+
+impl Term {
+    /// Whether it holds for connects and accepts only.
+    fn is_of_openings(&self) -> bool {
+        let Test::Is(field, values) = &self.test else {
+            return false;
+        };
+        let is_asked = |kind: &EventType| values.iter().any(|value| value.is_text(kind.letter()));
+        field.key == Key::Type && ![EventType::Close, EventType::Unknown].iter().any(is_asked)
+    }
+
+    /// The ports that it asks for, if it does, and they are few.
+    fn ports(&self) -> Option<[Ports; Wanted::MOST]> {
+        let (Test::Is(field, _) | Test::Compare(field, ..)) = &self.test else {
+            return None;
+        };
+        let ends = match field.key {
+            Key::Sport => ends::SOURCE,
+            Key::Dport => ends::DESTINATION,
+            Key::Port => ends::EITHER,
+            _ => return None,
+        };
+        let port = |n: u64| u16::try_from(n).unwrap_or(u16::MAX).into();
+        let ranges = self.test.ranges(Number::Dport)?.into_iter();
+        few(ranges.map(|range| Ports {
+            ends,
+            from: port(*range.start()),
+            to: port(*range.end()),
+            ..Ports::default()
+        }))
+    }
+
+    /// The addresses that it asks for, if it does, and they are few.
+    fn nets(&self) -> Option<[Net; Wanted::MOST]> {
+        let (ends, nets): (u32, Option<Vec<IpNet>>) = match &self.test {
+            Test::Is(field, values) => {
+                let ends = match field.key {
+                    Key::Saddr => ends::SOURCE,
+                    Key::Daddr => ends::DESTINATION,
+                    Key::Addr => ends::EITHER,
+                    _ => return None,
+                };
+                (ends, values.iter().map(Value::net).collect())
+            }
+            Test::Any(words) => (ends::EITHER, words.iter().map(Word::net).collect()),
+            Test::Compare(..) => return None,
+        };
+        few(nets?.into_iter().map(|net| Net {
+            ends,
+            mask: mask(&net),
+            addr: address(net.network()),
+            ..Net::default()
+        }))
+    }
+}
+
+/// All of them, if there is room; a term without any would be one that takes nothing.
+fn few<T: Copy + Default>(ranges: impl Iterator<Item = T>) -> Option<[T; Wanted::MOST]> {
+    let mut few = [T::default(); Wanted::MOST];
+    let mut n = 0;
+    for range in ranges {
+        *few.get_mut(n)? = range;
+        n += 1;
+    }
+    (n > 0).then_some(few)
+}
+
+/// An address as the probes have it.
+pub(super) fn address(addr: IpAddr) -> Address {
+    let v6 = match addr {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    };
+    words(v6)
+}
+
+fn mask(net: &IpNet) -> Address {
+    let len = match net {
+        IpNet::V4(v4) => u32::from(v4.prefix_len()) + u128::BITS - u32::BITS,
+        IpNet::V6(v6) => v6.prefix_len().into(),
+    };
+    let bits = u128::MAX.checked_shl(u128::BITS - len).unwrap_or_default();
+    words(bits.into())
+}
+
+/// The two halves, as they are in memory.
+fn words(v6: Ipv6Addr) -> Address {
+    let mut halves = [0; 2];
+    let octets = v6.octets();
+    for (half, bytes) in halves.iter_mut().zip(octets.as_chunks().0) {
+        *half = u64::from_ne_bytes(*bytes);
+    }
+    halves
+}
+
+impl Value {
+    fn net(&self) -> Option<IpNet> {
+        match self {
+            Self::Net(net) => Some(*net),
+            _ => None,
+        }
+    }
+}
+
+impl Word {
+    fn net(&self) -> Option<IpNet> {
+        match self {
+            Self::Net(net) => Some(*net),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(filter: &str) -> Wanted {
+        Filter::parse(filter).expect("a filter").wanted()
+    }
+
+    /// Whether a connection between these is wanted.
+    fn takes(filter: &str, ports: [u16; 2], addrs: [&str; 2]) -> bool {
+        let addrs = addrs.map(|addr| address(addr.parse().expect("an address")));
+        wanted(filter).takes(|| ports, || addrs)
+    }
+
+    #[test]
+    fn ports_are_known_to_the_probes() {
+        let takes = |filter, ports| takes(filter, ports, ["10.0.0.1"; 2]);
+        for (filter, taken, left) in [
+            ("port:5432", [[40_000, 5432], [5432, 9]], [9, 10]),
+            ("dport:80,443", [[443, 80], [80, 443]], [443, 9]),
+            ("sport<1024", [[1023, 1], [0, 2]], [1024, 80]),
+            ("port>65000", [[65_535, 1], [1, 65_001]], [65_000, 1]),
+        ] {
+            assert!(taken.iter().all(|ports| takes(filter, *ports)), "{filter}");
+            assert!(!takes(filter, left), "{filter}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_known_to_the_probes() {
+        let takes = |filter, addrs| takes(filter, [1, 2], addrs);
+        for (filter, taken, left) in [
+            (
+                "dst:10.0.0.0/8",
+                ["::1", "::ffff:10.9.9.9"],
+                ["10.0.0.1", "11.0.0.1"],
+            ),
+            (
+                "src:192.0.2.7",
+                ["192.0.2.7", "::"],
+                ["192.0.2.6", "192.0.2.7"],
+            ),
+            ("fe80::/10", ["::", "febf::1"], ["fec0::", "10.0.0.1"]),
+            (
+                "2001:db8::5,10.0.0.1",
+                ["2001:db8::5", "::"],
+                ["2001:db8::4", "::"],
+            ),
+        ] {
+            assert!(takes(filter, taken), "{filter}");
+            assert!(!takes(filter, left), "{filter}");
+        }
+    }
+
+    #[test]
+    fn what_the_probes_cannot_decide_is_had_in_full() {
+        for filter in [
+            "",
+            "!port:80",
+            "port:80*",
+            "port:1,2,3,4,5",
+            "!dst:10.0.0.0/8",
+            "dst:10.*",
+            "10.0.0.1,wget",
+            "type:c,u",
+            "type:*",
+            "!type:x",
+            "is:failed",
+            "ns:shop",
+            "lat>1ms",
+        ] {
+            assert_eq!(wanted(filter), Wanted::ALL, "{filter}");
+        }
+        for (filter, openings_only) in [("type:c", 1), ("type:A,C", 1), ("type:x", 0)] {
+            assert_eq!(wanted(filter).openings_only, openings_only, "{filter}");
+        }
+    }
+}
