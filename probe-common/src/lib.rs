@@ -95,6 +95,10 @@ pub struct Task {
     pub reserved: u32,
 }
 
+/// The name of a thread that looks at the files of all processes. It holds each of them for a moment,
+/// and the kernel may close one in its name that its owner has let go meanwhile.
+pub const LOOKER: &str = "tcpscope-looks";
+
 /// What happened to one socket. In the ring it is cut off where it has no more to say.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

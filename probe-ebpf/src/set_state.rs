@@ -395,14 +395,14 @@ fn fin(sk: impl Object, tracked: &mut Tracked, old: u8, new: u8) {
     }
 }
 
-/// Makes the current task the one that an ending is credited to. A worker of the kernel's closes
-/// for somebody else, so that then the owner stays.
+/// Makes the current task the one that an ending is credited to, unless it closes for another: then
+/// the owner stays.
 #[inline(always)]
 fn closer(tracked: &mut Tracked) -> u16 {
     let Some(current) = Current::get() else {
         return 0;
     };
-    if current.is_kernel() {
+    if current.closes_for_another() {
         return 0;
     }
     let mntns = tracked.task.mntns;

@@ -1,7 +1,7 @@
 //! Who it was.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
-use probe_common::Task;
+use probe_common::{LOOKER, Task};
 
 use crate::kernel::{Object, Ptr, Typed, follow, offset};
 
@@ -10,6 +10,17 @@ const PF_EXITING: u32 = 0x4;
 const PF_IO_WORKER: u32 = 0x10;
 const PF_USER_WORKER: u32 = 0x4000;
 const PF_KTHREAD: u32 = 0x20_0000;
+
+/// [`LOOKER`] as the kernel has it.
+const LOOKS: [u64; 2] = {
+    let (name, mut comm, mut at) = (LOOKER.as_bytes(), [0; 16], 0);
+    while at < name.len() {
+        comm[at] = name[at];
+        at += 1;
+    }
+    // SAFETY: bytes of the same size.
+    unsafe { core::mem::transmute::<[u8; 16], [u64; 2]>(comm) }
+};
 
 /// The task that this program runs in. Only in the calling context is that who did it: in a
 /// softirq it is a stranger.
@@ -35,6 +46,12 @@ impl Current {
     #[inline(always)]
     pub fn is_kernel(self) -> bool {
         self.flags & PF_KTHREAD != 0
+    }
+
+    /// It closes what others have let go: a worker of the kernel's, or a thread that only looks.
+    #[inline(always)]
+    pub fn closes_for_another(self) -> bool {
+        self.is_kernel() || comm(self.task) == LOOKS
     }
 
     /// `exit()` in one thread ends the others by a signal too, so it is the status that `wait()` will
@@ -104,8 +121,6 @@ pub fn identity_of(task: Typed) -> Task {
 
 #[inline(always)]
 fn identity(task: Typed, named: Typed) -> Task {
-    let comm = offset!(task_comm);
-    let comm: [u64; 2] = [named.get(comm), named.get(comm + 8)];
     let (mut uid, mut gid) = (0, 0);
     if let Some(cred) = task.follow(offset!(task_cred)) {
         uid = cred.get(offset!(cred_uid));
@@ -117,11 +132,17 @@ fn identity(task: Typed, named: Typed) -> Task {
         uid,
         gid,
         // SAFETY: bytes of the same size.
-        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) },
+        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm(named)) },
         cgroup: cgroup(task).unwrap_or(0),
         mntns: mntns(task).unwrap_or(0),
         reserved: 0,
     }
+}
+
+#[inline(always)]
+fn comm(task: Typed) -> [u64; 2] {
+    let comm = offset!(task_comm);
+    [task.get(comm), task.get(comm + 8)]
 }
 
 /// The inode number of a task's cgroup, in the v2 hierarchy.

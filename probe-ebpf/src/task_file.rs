@@ -50,7 +50,8 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
     };
     let state: u8 = sk.get(offset!(state));
     // A client's port may not be known yet.
-    if matches!(state, CLOSE | LISTEN) || state != SYN_SENT && !is_wanted(sk) {
+    let may_be_wanted = is_wanted(sk) || state == SYN_SENT;
+    if matches!(state, CLOSE | LISTEN) || !may_be_wanted {
         return 0;
     }
     let key = sk.address() as u64;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Iter;
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
-use probe_common::{Offsets, RingOffsets, Tracked, Wanted, flag, lost, ring_files};
+use probe_common::{LOOKER, Offsets, RingOffsets, Tracked, Wanted, flag, lost, ring_files};
 
 use super::btf::{self, Btf, BtfError};
 use super::drift::DriftCheck;
@@ -234,16 +234,15 @@ impl Probes {
     pub fn seed(&mut self) -> Result<(), ProbeError> {
         self.iterator.clone().map_err(ProbeError::Load)?;
         let program: &mut Iter = typed(self.ebpf.program_mut(hooks::SEED), hooks::SEED)?;
-        let run = |program: &mut Iter| -> Result<(), Box<dyn Error>> {
-            let link = program.attach()?;
-            let mut file = program.take_link(link)?.into_file()?;
-            // The program writes into the ring, and nothing here.
-            std::io::copy(&mut file, &mut std::io::sink())?;
-            Ok(())
-        };
-        run(program).map_err(|e| ProbeError::Attach {
+        let listed = thread::scope(|scope| {
+            let looker = thread::Builder::new().name(LOOKER.into());
+            let looker = looker.spawn_scoped(scope, || list(program).map_err(|e| chain(&*e)));
+            let looker = looker.map_err(|e| e.to_string())?;
+            looker.join().unwrap_or_else(|panic| resume_unwind(panic))
+        });
+        listed.map_err(|why| ProbeError::Attach {
             program: hooks::SEED,
-            why: chain(&*e),
+            why,
         })
     }
 
@@ -268,6 +267,15 @@ impl Probes {
         self.skipped_seen = self.skipped_seen.max(total);
         new
     }
+}
+
+/// Runs the iterator to its end.
+fn list(program: &mut Iter) -> Result<(), Box<dyn Error>> {
+    let link = program.attach()?;
+    let mut file = program.take_link(link)?.into_file()?;
+    // The program writes into the ring, and nothing here.
+    std::io::copy(&mut file, &mut std::io::sink())?;
+    Ok(())
 }
 
 /// The line `recursion_misses:` of a program's `/proc/self/fdinfo` (since 5.12).

@@ -1,13 +1,19 @@
 //! Who it was: processes that share, pass on, rename and lose their sockets.
 
-use collector::model::Reason;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use collector::model::{Event, EventType, Reason};
+use collector::probe;
+use probe_common::LOOKER;
 use rustix::process::Signal;
 
 use super::cases;
 use super::ending::Pair;
+use super::place::{Place, start};
 use crate::actor::{Actor, Done, Op, V4, hierarchy};
-use crate::case::{Case, Fallible, no};
-use crate::story::Story;
+use crate::case::{Case, Fallible, failed, no};
+use crate::machine::{BOUND, load};
+use crate::story::{Story, line};
 
 cases! { "owner":
     exit_without_close,
@@ -26,6 +32,7 @@ cases! { "owner":
     hostile_names,
     other_user,
     last_of_its_cgroup,
+    let_go_while_others_look,
 }
 
 /// The client ends by itself, and the server sees it go.
@@ -231,4 +238,43 @@ fn remove_cgroup(name: &str) -> Fallible<()> {
     let mount = mount.ok_or_else(no("mounted cgroup v2 hierarchy"))?;
     let folder = format!("{mount}{path}/{name}");
     crate::case::until(|| std::fs::remove_dir(&folder).is_ok())
+}
+
+/// Who looks at the files of all processes holds each of them for a moment, and the kernel may close in
+/// its name what its owner has let go: the owner it was all the same.
+fn let_go_while_others_look(_: &Case) -> Fallible<()> {
+    let mut place = Place::new()?;
+    let tracer = start(&probe::Options::default())?;
+    let ours = [&place.client, &place.server].map(|actor| actor.who().pid);
+    let over = AtomicBool::new(false);
+    let look = || {
+        while !over.load(Ordering::Relaxed) {
+            ours.into_iter().for_each(look_at_files);
+        }
+    };
+    let times = load(20_000);
+    std::thread::scope(|scope| {
+        let looker = std::thread::Builder::new().name(LOOKER.into());
+        looker.spawn_scoped(scope, look)?;
+        let done = place.burst(times);
+        over.store(true, Ordering::Relaxed);
+        done
+    })?;
+    tracer.wait_for(BOUND, |log| place.count(&log.events) >= 4 * times as usize);
+    tracer.finish();
+    let log = tracer.log();
+    let closed = |event: &&Event| place.has(event) && event.kind == Some(EventType::Close);
+    let by = |event: &Event| event.process.as_ref().map(|process| process.pid);
+    let mut closings = log.events.iter().filter(closed);
+    match closings.find(|event| by(event).is_none_or(|pid| !ours.contains(&pid))) {
+        None => Ok(()),
+        Some(wrong) => failed(format!("not by {ours:?}: {}", line(wrong))),
+    }
+}
+
+fn look_at_files(pid: u32) {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
+    for file in files.into_iter().flatten().flatten() {
+        let _ = std::fs::read_link(file.path());
+    }
 }
