@@ -118,16 +118,21 @@ impl std::fmt::Display for Row {
             spread.iter().copied().fold(0.0, f64::max),
         );
         let ns = self.counted.kernel_ns;
+        // Of a load that it is to write nothing of, a tool has no events.
+        let ns_each = if self.counted.expected > 0.0 {
+            format!("{:.0}", ns / self.counted.expected)
+        } else {
+            "–".to_owned()
+        };
         write!(
             f,
-            "| {} | {:.2} ({least:.2}–{most:.2}) | {:.2} % | {:.2} | {:.0} | {:.0} | {:.0} | {:.2} |",
+            "| {} | {:.2} ({least:.2}–{most:.2}) | {:.2} % | {:.2} | {:.0} | {:.0} | {ns_each} | {:.2} |",
             self.tool.title,
             median(Beside::ratio),
-            100.0 * median(|b| b.lost / b.expected),
+            100.0 * median(|b| b.lost / b.expected.max(1.0)),
             median(|b| b.cpu_s),
             median(|b| b.memory_mib),
             median(|b| b.kernel_mib),
-            ns / self.counted.expected,
             ns / f64::from(self.connections) / 1000.0,
         )
     }

@@ -34,14 +34,33 @@ tracepoint:sock:inet_sock_set_state
         ntop(args->saddr), args->sport, ntop(args->daddr), args->dport);
 }"#;
 
-pub const TOOLS: [Tool; 4] = [
+/// A line of tcpscope's that is an event.
+const EVENT: &str = r#""t":"ev""#;
+
+pub const TOOLS: [Tool; 6] = [
     Tool {
         name: "tcpscope",
         title: "tcpscope -o json",
         program: env!("CARGO_BIN_EXE_tcpscope"),
         args: &["-o", "json"],
-        marked: "\"t\":\"ev\"",
+        marked: EVENT,
         lines: 4,
+    },
+    Tool {
+        name: "openings",
+        title: "tcpscope -o json --type C,A: no endings",
+        program: env!("CARGO_BIN_EXE_tcpscope"),
+        args: &["-o", "json", "--type", "C,A"],
+        marked: EVENT,
+        lines: 2,
+    },
+    Tool {
+        name: "others",
+        title: "tcpscope -o json --filter port:1: none of these",
+        program: env!("CARGO_BIN_EXE_tcpscope"),
+        args: &["-o", "json", "--filter", "port:1"],
+        marked: EVENT,
+        lines: 0,
     },
     Tool {
         name: "tcplife",
