@@ -252,8 +252,8 @@ impl App {
 
     /// There is something to catch up with: `Action::CatchUp` is wanted.
     pub(crate) fn is_behind(&self) -> bool {
-        let filling = self.tab == Tab::Connections && self.connections.index.is_filling();
-        self.events.index.is_behind() || filling || self.export_is_behind()
+        let connections = self.tab == Tab::Connections && self.connections.index.is_busy();
+        self.events.index.is_behind() || connections || self.export_is_behind()
     }
 
     /// What is on the screen changes by the passing of time alone.

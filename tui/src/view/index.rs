@@ -46,7 +46,18 @@ enum Order {
         taken: Range<EventId>,
         /// What is older was dropped from it.
         first: EventId,
+        /// What is to be shown next.
+        next: Next,
     },
+}
+
+/// What there will be when rows have moved.
+#[derive(Clone, Copy, Debug, Default)]
+struct Next {
+    /// What is older is not in it.
+    first: EventId,
+    /// All that was wanted when it began is.
+    whole: bool,
 }
 
 impl EventIndex {
@@ -95,6 +106,7 @@ impl EventIndex {
             sorted: Sorted::new(inverted),
             taken: from..from,
             first: self.wanted.start,
+            next: Next::default(),
         };
     }
 
@@ -134,7 +146,9 @@ impl EventIndex {
     /// Something is still to be looked at.
     pub(crate) fn is_behind(&self) -> bool {
         let untaken = match &self.order {
-            Order::By { sorted, taken, .. } => *taken != self.seen || sorted.is_filling(),
+            Order::By { sorted, taken, .. } => {
+                *taken != self.seen || sorted.is_filling() || sorted.is_merging()
+            }
             Order::Came | Order::Reversed => false,
         };
         self.seen != self.wanted || untaken
@@ -197,39 +211,50 @@ impl EventIndex {
         *taken = grown;
     }
 
-    /// Lets sorted rows move, if they may: `moved` is when somebody last moved about in them.
-    /// Says whether any did.
-    pub(crate) fn arrange(&mut self, now: Timestamp, moved: Timestamp) -> bool {
+    /// Goes on making a list of up to `budget` rows more, if sorted rows may move: `moved` is when
+    /// somebody last moved about in them. Says whether any moved.
+    pub(crate) fn arrange(&mut self, budget: usize, now: Timestamp, moved: Timestamp) -> bool {
+        let start = self.wanted.start;
         let all = self.seen == self.wanted;
         let held = self.is_held();
         let Order::By {
             sorted,
             taken,
             first,
+            next,
         } = &mut self.order
         else {
             return false;
         };
-        let all = all && *taken == self.seen;
+        let whole = all && *taken == self.seen;
         let due = if sorted.is_filling() {
-            // What there was at the beginning shows as it doubles: at once, and as cheap as once.
-            all || sorted.has_doubled()
+            // What there was at the beginning shows as it multiplies: the first rows at once.
+            whole || sorted.has_outgrown() || sorted.is_merging()
         } else {
             held && sorted.is_due(now, moved)
         };
-        if due {
-            let start = self.wanted.start;
-            sorted.merge(|id| id >= start);
-            *first = start;
-            if all {
-                sorted.filled(now);
-            }
-            if sorted.is_full() {
-                *sorted = Sorted::new(sorted.is_inverted());
-                *taken = taken.end..taken.end;
-            }
+        if !due {
+            sorted.hold(|id| id >= start);
+            return false;
         }
-        due
+        if !sorted.is_merging() {
+            *next = Next {
+                first: start,
+                whole,
+            };
+        }
+        if !sorted.merge(budget, |id, _| id >= next.first) {
+            return false;
+        }
+        *first = next.first;
+        if next.whole {
+            sorted.filled(now);
+        }
+        if sorted.is_full() {
+            *sorted = Sorted::new(sorted.is_inverted());
+            *taken = taken.end..taken.end;
+        }
+        true
     }
 }
 
