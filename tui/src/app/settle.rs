@@ -61,7 +61,13 @@ impl App {
             });
         // Nothing that is frozen moves, but what somebody asks for then is to be shown.
         let moved = self.frozen.as_ref().map_or(self.moved, |_| self.now);
-        let moved = events.index.arrange(PIECE, self.now, moved);
+        let mut shifted = false;
+        if let Some(scope) = sieve.scope.as_ref().filter(|scope| scope.loses()) {
+            let stays = |id| !scope.has_lost(id, store);
+            let changes = store.connections().cursor();
+            shifted = events.index.sift(changes, self.now, moved, stays);
+        }
+        let moved = events.index.arrange(PIECE, self.now, moved) || shifted;
         if moved || !events.index.is_sorted() {
             events.window.settle(&events.index);
         }

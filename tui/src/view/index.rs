@@ -7,10 +7,10 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use collector::model::{Event, EventId, Log, Part, Timestamp};
+use collector::model::{Cursor, Event, EventId, Log, Part, Timestamp};
 
 use super::rank::Value;
-use super::sorted::Sorted;
+use super::sorted::{Sorted, may_move};
 use super::window::Rows;
 
 /// The identities of the events that pass, in the order in which they stand.
@@ -22,6 +22,8 @@ pub(crate) struct EventIndex {
     /// What is to be looked at.
     wanted: Range<EventId>,
     order: Order,
+    /// When the events that pass were last judged again, and up to which change of a connection.
+    sifted: Option<(Timestamp, Cursor)>,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,7 @@ impl EventIndex {
             seen: nothing.clone(),
             wanted: nothing,
             order: Order::Came,
+            sifted: None,
         };
         index.restart(everything, EventId::default());
         index
@@ -209,6 +212,36 @@ impl EventIndex {
             });
         }
         *taken = grown;
+    }
+
+    /// The events that pass were judged after the last change.
+    pub(crate) fn is_sifted(&self, changes: Cursor) -> bool {
+        self.sifted.is_some_and(|(_, known)| known == changes)
+    }
+
+    /// Drops events that passed and are not to stay after a change of a connection, if rows may
+    /// move. Says whether any did.
+    pub(crate) fn sift(
+        &mut self,
+        changes: Cursor,
+        now: Timestamp,
+        moved: Timestamp,
+        stays: impl Fn(EventId) -> bool,
+    ) -> bool {
+        let last = self.sifted.map(|(at, _)| at);
+        if self.is_sifted(changes) || !may_move(last, now, moved) {
+            return false;
+        }
+        self.sifted = Some((now, changes));
+        let Passed::Some(ids) = &mut self.passed else {
+            return false;
+        };
+        let before = ids.len();
+        ids.retain(|id| stays(*id));
+        if let Order::By { sorted, .. } = &mut self.order {
+            sorted.retain(stays);
+        }
+        self.passing() < before
     }
 
     /// Goes on making a list of up to `budget` rows more, if sorted rows may move: `moved` is when

@@ -166,6 +166,15 @@ impl<K: Copy + Ord> Sorted<K> {
         true
     }
 
+    /// Drops at once what is not to stay.
+    pub(crate) fn retain(&mut self, stays: impl Fn(K) -> bool) {
+        self.hold(&stays);
+        for rows in self.runs.iter_mut().chain([&mut self.rows]) {
+            rows.retain(|row| stays(row.key));
+        }
+        self.known = self.rows.partition_point(|row| !row.rank.is_unknown());
+    }
+
     /// Rows are not to move: gives up what has begun. Whatever waits goes on waiting, but for runs
     /// of which nothing stays.
     pub(crate) fn hold(&mut self, stays: impl Fn(K) -> bool) {
@@ -369,6 +378,7 @@ mod tests {
         Evict(u32),
         Invert,
         Hold,
+        Retain,
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -379,6 +389,7 @@ mod tests {
             1 => (0_u32..6).prop_map(Step::Evict),
             1 => Just(Step::Invert),
             1 => Just(Step::Hold),
+            1 => Just(Step::Retain),
         ]
     }
 
@@ -431,6 +442,10 @@ mod tests {
                         plain.sort(&mut before);
                     }
                     Step::Hold => sorted.hold(|key| key >= first),
+                    Step::Retain => {
+                        sorted.retain(|key| key >= first);
+                        before.retain(|key| *key >= first);
+                    }
                 }
                 let shown = keys(&sorted);
                 if moved {
