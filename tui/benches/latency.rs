@@ -61,7 +61,7 @@ fn main() {
             desk.press(&key.to_string());
             desk.draw();
             let waited = clock.saturating_sub(next_key);
-            latencies.push((waited + (spent() - start), key));
+            latencies.push((waited + spent().saturating_sub(start), key));
             next_key += KEY;
             (stale, last_frame) = (false, clock);
             what = format!("key {key:?}");
@@ -87,7 +87,7 @@ fn main() {
             clock = next;
             continue;
         }
-        let took = spent() - start;
+        let took = spent().saturating_sub(start);
         busy += took;
         let known = longest.entry(what).or_default();
         *known = took.max(*known);

@@ -215,7 +215,7 @@ async fn a_source_that_does_not_stop_is_left_behind() {
     let (pieces, written) = greeting.expect("a reader");
     assert_eq!(pieces, 1);
     let last: Vec<u8> = written.try_iter().flatten().collect();
-    assert_eq!(last.iter().filter(|byte| **byte == b'\n').count(), 1);
+    assert_eq!(String::from_utf8(last).expect("UTF-8").lines().count(), 1);
 }
 
 #[tokio::test]

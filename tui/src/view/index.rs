@@ -43,7 +43,7 @@ enum Order {
     Reversed,
     /// By a column.
     By {
-        sorted: Sorted<EventId>,
+        sorted: Box<Sorted<EventId>>,
         /// Of what was looked at, what is in it.
         taken: Range<EventId>,
         /// What is older was dropped from it.
@@ -88,7 +88,7 @@ impl EventIndex {
             self.seen = from..from;
         }
         if let Order::By { sorted, taken, .. } = &mut self.order {
-            *sorted = Sorted::new(sorted.is_inverted());
+            **sorted = Sorted::new(sorted.is_inverted());
             *taken = from..from;
         }
     }
@@ -106,7 +106,7 @@ impl EventIndex {
     pub(crate) fn sort(&mut self, inverted: bool, from: EventId) {
         let from = from.clamp(self.wanted.start, self.wanted.end);
         self.order = Order::By {
-            sorted: Sorted::new(inverted),
+            sorted: Box::new(Sorted::new(inverted)),
             taken: from..from,
             first: self.wanted.start,
             next: Next::default(),
@@ -284,7 +284,7 @@ impl EventIndex {
             sorted.filled(now);
         }
         if sorted.is_full() {
-            *sorted = Sorted::new(sorted.is_inverted());
+            **sorted = Sorted::new(sorted.is_inverted());
             *taken = taken.end..taken.end;
         }
         true
