@@ -87,6 +87,7 @@ fn benches(c: &mut Criterion) {
                 }
                 desk.wait(2_000_000_000);
                 desk.tick();
+                settled(&mut desk);
                 desk.draw();
             };
             b.iter_batched(next, &mut take, BatchSize::LargeInput);

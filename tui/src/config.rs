@@ -5,6 +5,7 @@
 mod edit;
 mod findings;
 mod keep;
+mod mistyped;
 mod read;
 mod set;
 

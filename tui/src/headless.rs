@@ -77,6 +77,7 @@ async fn follow(
                     break End::Told(caught);
                 }
                 stop.request();
+                progress.forget();
                 graces = 1;
                 bound = Some(Instant::now() + GRACE);
             }
@@ -86,7 +87,10 @@ async fn follow(
                     transcript.cut_short();
                     break stopping.map_or(End::Done, End::Told);
                 }
-                stop.request();
+                if graces == 0 {
+                    stop.request();
+                    progress.forget();
+                }
                 graces += 1;
                 bound = Some(Instant::now() + GRACE);
             }

@@ -4,7 +4,7 @@ use collector::filter::Key;
 use collector::model::{ConnKey, Connection, Event, EventId, SourceState, Store};
 use ratatui::layout::Size;
 
-use super::{App, Asking, Prompt, Sieve, words};
+use super::{App, Asking, Prompt, Scope, Sieve, words};
 use crate::action::Tab;
 use crate::columns::{Choice, Moment};
 use crate::frozen::Frozen;
@@ -252,8 +252,8 @@ impl App {
 
     /// There is something to catch up with: `Action::CatchUp` is wanted.
     pub(crate) fn is_behind(&self) -> bool {
-        let filling = self.tab == Tab::Connections && self.connections.index.is_filling();
-        self.events.index.is_behind() || filling || self.export_is_behind()
+        let connections = self.tab == Tab::Connections && self.connections.index.is_busy();
+        self.events.index.is_behind() || connections || self.export_is_behind()
     }
 
     /// What is on the screen changes by the passing of time alone.
@@ -265,9 +265,15 @@ impl App {
             && self.frozen.is_none()
             && !self.lists.pane(self.tab).index.is_due(self.now, self.moved);
         let held = self.tab == Tab::Events && self.events.index.is_held();
+        let loses = self.sieve.scope.as_ref().is_some_and(Scope::loses);
+        let lost = loses
+            && !self
+                .events
+                .index
+                .is_sifted(self.store.connections().cursor());
         // A recording has a clock of its own, which events alone set forth.
         let passes = self.replay.is_none();
         let rates = passes && !self.store.rates().is_quiet(self.now);
-        passes && ages || sums || held || connections && changes || rates
+        passes && ages || sums || held || lost || connections && changes || rates
     }
 }

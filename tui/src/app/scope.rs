@@ -64,6 +64,26 @@ impl Scope {
         }
     }
 
+    /// An event that was in it is not any more.
+    pub(super) fn has_lost(&self, id: EventId, store: &Store) -> bool {
+        let Of::Problem { shows, .. } = self.of else {
+            return false;
+        };
+        let event = store.log().get(id);
+        event.is_some_and(|event| is_over(shows, &event, store))
+    }
+
+    /// Events that are in it may not be later.
+    pub(super) fn loses(&self) -> bool {
+        matches!(
+            self.of,
+            Of::Problem {
+                shows: Shows::Trouble(Trouble::CloseWait),
+                ..
+            }
+        )
+    }
+
     pub(super) fn has_connection(&self, connection: &Connection) -> bool {
         match &self.of {
             Of::Workload(ix) => connection.workload == *ix,

@@ -9,8 +9,8 @@ use crate::action::Tab;
 use crate::columns::{Row, newest};
 use crate::view::{Judge, Value};
 
-/// Rows that are looked at in one go when the filter or the order has changed: some milliseconds'
-/// worth, if each event has to be looked at by itself.
+/// Rows that are looked at, and brought into their order, in one go when that or the filter has
+/// changed: some milliseconds' worth, if each event has to be looked at by itself.
 const PIECE: usize = 16_384;
 
 impl App {
@@ -59,7 +59,15 @@ impl App {
                     by.column.value(Row { event, connection })
                 })
             });
-        let moved = events.index.arrange(self.now, self.moved);
+        // Nothing that is frozen moves, but what somebody asks for then is to be shown.
+        let moved = self.frozen.as_ref().map_or(self.moved, |_| self.now);
+        let mut shifted = false;
+        if let Some(scope) = sieve.scope.as_ref().filter(|scope| scope.loses()) {
+            let stays = |id| !scope.has_lost(id, store);
+            let changes = store.connections().cursor();
+            shifted = events.index.sift(changes, self.now, moved, stays);
+        }
+        let moved = events.index.arrange(PIECE, self.now, moved) || shifted;
         if moved || !events.index.is_sorted() {
             events.window.settle(&events.index);
         }
@@ -78,7 +86,9 @@ impl App {
         } = &mut self.connections;
         let mut moved = index.catch_up(all, PIECE, self.now, &judge);
         if self.frozen.is_none() {
-            moved |= index.arrange(all, self.now, self.moved, &judge);
+            moved |= index.arrange(all, PIECE, self.now, self.moved, &judge);
+        } else {
+            index.hold();
         }
         if moved {
             window.settle(index);

@@ -237,6 +237,24 @@ fn a_paused_view_can_be_filtered() {
 }
 
 #[test]
+fn a_paused_view_that_is_sorted_holds_still() {
+    let mut desk = Desk::new();
+    desk.connect(0, 5);
+    // By the next column: all rows say the same in it.
+    desk.keys("l");
+    desk.connect(5, 10);
+    assert_eq!(desk.ports(), [0, 1, 2, 3, 4]);
+    desk.keys("P");
+    desk.now.0 += 2_000_000_000;
+    desk.happen(Action::Second);
+    assert_eq!(desk.ports(), [0, 1, 2, 3, 4]);
+    desk.keys("P");
+    desk.now.0 += 2_000_000_000;
+    desk.happen(Action::Second);
+    assert_eq!(desk.ports(), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
 fn connections_are_one_row_each_and_open_ones_stand_first() {
     let mut desk = Desk::new();
     desk.happen(Action::Update(sample::batch(vec![

@@ -9,7 +9,7 @@ use serde_spanned::Spanned;
 
 use super::findings::Findings;
 use super::keep::Keep;
-use super::{Config, Fault};
+use super::{Config, Fault, mistyped};
 use crate::action::Tab;
 use crate::columns::Choice;
 use crate::keymap::Keymap;
@@ -47,7 +47,9 @@ pub(super) fn config(text: &str) -> Result<Config, Fault> {
     };
     let raw: Raw = toml_edit::de::from_str(text).map_err(|error| {
         let message = error.message().trim().replace('\n', "; ");
-        at(error.span().unwrap_or_default(), message)
+        let span = error.span().unwrap_or_default();
+        let message = mistyped::sentence(text, &span, &message).unwrap_or(message);
+        at(span, message)
     })?;
 
     let theme = match &raw.theme {

@@ -112,11 +112,6 @@ fn a_mistake_is_told_with_its_line() {
             "there is no theme `dark`: there are default light colorblind mono",
         ),
         ("\n\ncolour = 1", 3, "unknown field `colour`"),
-        (
-            "mouse = 1",
-            1,
-            "invalid type: integer `1`, expected a boolean",
-        ),
         ("\nmouse = ", 2, ""),
         (
             "[columns]\nevents = [\n  \"time\",\n  \"size\",\n]",
@@ -151,6 +146,93 @@ fn a_mistake_is_told_with_its_line() {
             fault.message
         );
         assert!(!fault.message.contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_type_is_told_with_its_key_and_what_belongs_there() {
+    for (text, line, message) in [
+        ("mouse = 1", 1, "`mouse` has to be `true` or `false`, not 1"),
+        ("theme = 3", 1, "`theme` has to be a text in quotes, not 3"),
+        (
+            "theme = []",
+            1,
+            "`theme` has to be a text in quotes, not a list",
+        ),
+        ("keep = 3", 1, "`keep` has to be a table, not 3"),
+        ("keys = \"x\"", 1, "`keys` has to be a table, not \"x\""),
+        (
+            "[mouse]\nx = 1",
+            1,
+            "`mouse` has to be `true` or `false`, not a table",
+        ),
+        (
+            "history = { x = 1 }",
+            1,
+            "`history` has to be `true` or `false`, not a table",
+        ),
+        (
+            "[keep]\n\nevents = \"many\"",
+            3,
+            "`keep.events` has to be a whole number, not \"many\"",
+        ),
+        (
+            "keep.open = 1.5",
+            1,
+            "`keep.open` has to be a whole number, not 1.5",
+        ),
+        (
+            "[keep]\nended = -3",
+            2,
+            "`keep.ended` has to be a whole number in its range, not -3",
+        ),
+        (
+            "findings.storms = 5_000_000_000",
+            1,
+            "`findings.storms` has to be a whole number in its range, not 5_000_000_000",
+        ),
+        (
+            "mouse = \"\"\"x\ny\"\"\"",
+            1,
+            "`mouse` has to be `true` or `false`, not \"\"\"x",
+        ),
+        (
+            "[findings]\nchurn = true\n",
+            2,
+            "`findings.churn` has to be a whole number, not true",
+        ),
+        (
+            "[findings]\nslow-accept = 100",
+            2,
+            "`findings.slow-accept` has to be a text in quotes, not 100",
+        ),
+        (
+            "[columns]\nevents = \"time\"",
+            2,
+            "`columns.events` has to be a list, not \"time\"",
+        ),
+        (
+            "[columns]\npods = [\n  \"pod\",\n  7,\n]",
+            4,
+            "each of `columns.pods` has to be a text in quotes, not 7",
+        ),
+        (
+            "[filters]\nweb = 443",
+            2,
+            "`filters.web` has to be a text in quotes, not 443",
+        ),
+        (
+            "[keys]\npause = \"w\"",
+            2,
+            "`keys.pause` has to be a list, not \"w\"",
+        ),
+    ] {
+        let message = message.to_owned();
+        assert_eq!(
+            Config::parse(text).unwrap_err(),
+            Fault { line, message },
+            "{text}"
+        );
     }
 }
 
@@ -199,5 +281,8 @@ fn a_file_that_was_named_must_be_there() {
     let path = dir.path().join("bad.toml");
     std::fs::write(&path, "\ntheme = 3\n").unwrap();
     let error = format!("{:#}", Config::load(Some(&path)).unwrap_err());
-    assert!(error.contains("bad.toml, line 2: invalid type"), "{error}");
+    assert!(
+        error.contains("bad.toml, line 2: `theme` has to be a text in quotes, not 3"),
+        "{error}"
+    );
 }

@@ -32,6 +32,11 @@ impl Progress {
     pub(super) fn was_made(&self) -> bool {
         self.0.swap(0, Ordering::Relaxed) > 0
     }
+
+    /// What the reader has taken so far does not count.
+    pub(super) fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Tells of the progress that it makes.

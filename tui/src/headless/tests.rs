@@ -7,6 +7,7 @@ use collector::model::{Batch, Hello, NodeState, SourceState, Timestamp};
 use collector::testing::event;
 use collector::wire::Encoder;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::options::Writing;
@@ -51,7 +52,7 @@ fn lost(why: &str) -> Update {
     })
 }
 
-/// Sends each piece on, or fails.
+/// Sends each piece on, and an empty one when it is flushed, or fails.
 struct Sink(Result<channel::Sender<Vec<u8>>, ErrorKind>);
 
 impl io::Write for Sink {
@@ -66,6 +67,9 @@ impl io::Write for Sink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if let Ok(pieces) = &self.0 {
+            let _ = pieces.send(Vec::new());
+        }
         Ok(())
     }
 }
@@ -193,11 +197,25 @@ async fn a_source_that_does_not_stop_is_left_behind() {
         duration: Some(Duration::from_secs(10)),
         ..options()
     };
+    let (pieces, written) = channel::channel();
+    let output = Output::start(Sink(Ok(pieces))).expect("a thread");
+    let signals = Signals::new().expect("signals");
+    let stop = Stop::default();
+    let run = follow(ReceiverStream::new(stream), &stop, bounded, signals, output);
+    // The time stands still while something blocks: until the greeting is taken, which is no last
+    // word.
+    let greeting = spawn_blocking(move || {
+        let pieces = written.iter().take_while(|piece| !piece.is_empty());
+        (pieces.count(), written)
+    });
     let began = Instant::now();
-    let (code, text) = run_with(ReceiverStream::new(stream), &Stop::default(), bounded, None).await;
+    let (code, greeting) = tokio::join!(run, greeting);
     assert_eq!(shown(&code), done());
     assert_eq!(began.elapsed().as_secs(), 12);
-    assert_eq!(text.lines().count(), 2);
+    let (pieces, written) = greeting.expect("a reader");
+    assert_eq!(pieces, 1);
+    let last: Vec<u8> = written.try_iter().flatten().collect();
+    assert_eq!(String::from_utf8(last).expect("UTF-8").lines().count(), 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Which connections pass the filter, and in which order they stand. Pure.
 
 use collector::model::{ConnKey, Connection, Connections, Cursor, Timestamp};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use super::rank::Value;
 use super::sorted::{Sorted, may_move};
@@ -11,12 +11,27 @@ use super::window::Rows;
 #[derive(Debug)]
 pub(crate) struct ConnectionIndex {
     sorted: Sorted<ConnKey>,
-    /// How many places have been looked at, while there is something to look at for the first time.
+    /// How many places have been looked at, until all that there was is shown.
     filling: Option<usize>,
+    /// All of these places are in what is to be shown next.
+    whole: bool,
     /// Changes up to here are in the list; before the first look, there are none.
     cursor: Option<Cursor>,
+    /// What is being brought in.
+    news: Option<News>,
     /// When rows last moved.
     made: Option<Timestamp>,
+}
+
+/// Connections that have changed.
+#[derive(Debug)]
+struct News {
+    /// Their names, some of them more than once, as far as they have not been looked at.
+    names: Vec<ConnKey>,
+    /// What was looked at.
+    changed: FxHashSet<ConnKey>,
+    /// Where the changes end.
+    cursor: Cursor,
 }
 
 /// What the index has to know of a connection.
@@ -33,7 +48,9 @@ impl ConnectionIndex {
         Self {
             sorted: Sorted::new(inverted),
             filling: Some(0),
+            whole: false,
             cursor: None,
+            news: None,
             made: None,
         }
     }
@@ -46,6 +63,11 @@ impl ConnectionIndex {
     /// Turns the order around.
     pub(crate) fn invert(&mut self) {
         self.sorted.invert();
+    }
+
+    /// Something has begun that is to be gone on with.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_filling() || self.news.is_some()
     }
 
     /// It does not hold all that there was at the beginning yet.
@@ -70,16 +92,23 @@ impl ConnectionIndex {
             return false;
         };
         self.cursor.get_or_insert(all.cursor());
-        let to = (from + budget).min(all.places());
-        let rows = (from..to).filter_map(|place| all.at(place));
-        add(&mut self.sorted, rows, judge);
-        self.filling = (to < all.places()).then_some(to);
-        // What there was at the beginning shows as it doubles: at once, and as cheap as once.
-        let shows = self.filling.is_none() || self.sorted.has_doubled();
-        if shows {
-            self.sorted.merge(|_| true);
+        // What comes while the whole of it is merged is a change, and not to come in twice.
+        if !self.whole {
+            let to = (from + budget).min(all.places());
+            let rows = (from..to).filter_map(|place| all.at(place));
+            add(&mut self.sorted, rows, judge);
+            self.filling = Some(to);
+            if !self.sorted.is_merging() {
+                self.whole = to == all.places();
+                // What there was at the beginning shows as it multiplies: the first rows at once.
+                if !self.whole && !self.sorted.has_outgrown() {
+                    return false;
+                }
+            }
         }
-        if !self.is_filling() {
+        let shows = self.sorted.merge(budget, |_, _| true);
+        if shows && self.whole {
+            self.filling = None;
             // What has changed meanwhile is to come in at once.
             let settled = self.cursor == Some(all.cursor());
             self.made = settled.then_some(now);
@@ -87,11 +116,12 @@ impl ConnectionIndex {
         shows
     }
 
-    /// Brings in what has changed, if rows may move: `moved` is when somebody last moved about in
-    /// them. Says whether any did.
+    /// Goes on bringing in what has changed, if rows may move: `moved` is when somebody last moved
+    /// about in them. Says whether any did.
     pub(crate) fn arrange(
         &mut self,
         all: &Connections,
+        budget: usize,
         now: Timestamp,
         moved: Timestamp,
         judge: &impl Judge,
@@ -99,25 +129,64 @@ impl ConnectionIndex {
         let Some(cursor) = self.cursor.filter(|_| !self.is_filling()) else {
             return false;
         };
-        if cursor == all.cursor() || !may_move(self.made, now, moved) {
+        if !may_move(self.made, now, moved) {
+            self.hold();
             return false;
         }
-        self.made = Some(now);
-        self.cursor = Some(all.cursor());
-        let Some(news) = all.changes(cursor).filter(|_| !self.sorted.is_full()) else {
-            let made = self.made;
-            self.restart();
-            self.made = made;
+        if self.news.is_none() {
+            if cursor == all.cursor() {
+                return false;
+            }
+            let Some(names) = all.changes(cursor).filter(|_| !self.sorted.is_full()) else {
+                self.restart();
+                self.made = Some(now);
+                return false;
+            };
+            self.news = Some(News::of(names.collect(), all.cursor()));
+        }
+        let Some(news) = &mut self.news else {
             return false;
         };
-        let changed: FxHashSet<ConnKey> = news.collect();
-        self.sorted.merge(|key| !changed.contains(&key));
-        let rows = changed
-            .iter()
-            .filter_map(|key| Some((*key, all.get(*key)?)));
+        let rows = news.look(budget, all);
         add(&mut self.sorted, rows, judge);
-        self.sorted.merge(|_| true);
-        true
+        let changed = &news.changed;
+        let done = news.names.is_empty()
+            && (self.sorted).merge(budget, |key, shown| !shown || !changed.contains(&key));
+        if done {
+            self.made = Some(now);
+            self.cursor = Some(news.cursor);
+            self.news = None;
+        }
+        done
+    }
+
+    /// Rows are not to move: gives up what is being brought in.
+    pub(crate) fn hold(&mut self) {
+        if self.news.take().is_some() {
+            self.sorted.hold(|_| false);
+        }
+    }
+}
+
+impl News {
+    fn of(names: Vec<ConnKey>, cursor: Cursor) -> Self {
+        Self {
+            changed: FxHashSet::with_capacity_and_hasher(names.len(), FxBuildHasher),
+            names,
+            cursor,
+        }
+    }
+
+    /// Up to `budget` of those that are still known.
+    fn look<'a>(
+        &mut self,
+        budget: usize,
+        all: &'a Connections,
+    ) -> impl Iterator<Item = (ConnKey, &'a Connection)> {
+        let names = self.names.drain(self.names.len().saturating_sub(budget)..);
+        names
+            .filter(|key| self.changed.insert(*key))
+            .filter_map(|key| Some((key, all.get(key)?)))
     }
 }
 
@@ -198,13 +267,13 @@ mod tests {
 
         let judge = &Without(2);
         connect(&mut store, 4);
-        assert!(index.arrange(store.connections(), at(1_000), NEVER, judge));
+        assert!(index.arrange(store.connections(), 9, at(1_000), NEVER, judge));
         assert_eq!(order(&index), [4, 3, 1]);
         connect(&mut store, 5);
         assert!(index.is_behind(store.connections()));
-        assert!(!index.arrange(store.connections(), at(1_999), NEVER, judge));
-        assert!(!index.arrange(store.connections(), at(2_000), at(1_500), judge));
-        assert!(index.arrange(store.connections(), at(2_500), at(1_500), judge));
+        assert!(!index.arrange(store.connections(), 9, at(1_999), NEVER, judge));
+        assert!(!index.arrange(store.connections(), 9, at(2_000), at(1_500), judge));
+        assert!(index.arrange(store.connections(), 9, at(2_500), at(1_500), judge));
         assert_eq!(order(&index), [5, 4, 3, 1]);
     }
 
@@ -212,7 +281,7 @@ mod tests {
         /// Whatever comes, ends and is forgotten: in the end the list is what a look at all says,
         /// and a selected connection is selected for as long as it is known.
         #[test]
-        fn the_list_is_what_a_look_at_all_says(steps in prop::collection::vec((0_u16..30, 0_u8..6), 1..80)) {
+        fn the_list_is_what_a_look_at_all_says(steps in prop::collection::vec((0_u16..30, 0_u8..8), 1..80)) {
             let limits = Limits { open: 12, ended: 6, ..Limits::default() };
             let mut store = Store::new(limits);
             let mut index = ConnectionIndex::new(false);
@@ -224,14 +293,27 @@ mod tests {
                     2 => store.apply(sample::batch(vec![sample::close(port)]), at(0)),
                     3 => index.restart(),
                     4 => index.invert(),
+                    5 => index.hold(),
+                    6 => {}
                     _ => window.go(&index, 4, Motion::Down),
                 }
                 index.catch_up(store.connections(), 3, at(i * 700), judge);
-                index.arrange(store.connections(), at(i * 700), NEVER, judge);
+                index.arrange(store.connections(), 3, at(i * 700), NEVER, judge);
                 window.settle(&index);
+                let mut shown = order(&index);
+                if index.sorted.is_inverted() {
+                    shown.reverse();
+                }
+                prop_assert!(shown.is_sorted(), "{shown:?} after step {i}");
             }
-            fill(&mut index, &store, judge);
-            index.arrange(store.connections(), at(1_000_000), NEVER, judge);
+            for later in 1..3 {
+                fill(&mut index, &store, judge);
+                let later = at(later * 1_000_000);
+                index.arrange(store.connections(), 3, later, NEVER, judge);
+                while index.is_busy() {
+                    index.arrange(store.connections(), 3, later, NEVER, judge);
+                }
+            }
             window.settle(&index);
 
             let passing = store.connections().iter().filter(|(_, c)| judge.passes(c));

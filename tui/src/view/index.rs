@@ -7,10 +7,10 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use collector::model::{Event, EventId, Log, Part, Timestamp};
+use collector::model::{Cursor, Event, EventId, Log, Part, Timestamp};
 
 use super::rank::Value;
-use super::sorted::Sorted;
+use super::sorted::{Sorted, may_move};
 use super::window::Rows;
 
 /// The identities of the events that pass, in the order in which they stand.
@@ -22,6 +22,8 @@ pub(crate) struct EventIndex {
     /// What is to be looked at.
     wanted: Range<EventId>,
     order: Order,
+    /// When the events that pass were last judged again, and up to which change of a connection.
+    sifted: Option<(Timestamp, Cursor)>,
 }
 
 #[derive(Debug)]
@@ -41,12 +43,23 @@ enum Order {
     Reversed,
     /// By a column.
     By {
-        sorted: Sorted<EventId>,
+        sorted: Box<Sorted<EventId>>,
         /// Of what was looked at, what is in it.
         taken: Range<EventId>,
         /// What is older was dropped from it.
         first: EventId,
+        /// What is to be shown next.
+        next: Next,
     },
+}
+
+/// What there will be when rows have moved.
+#[derive(Clone, Copy, Debug, Default)]
+struct Next {
+    /// What is older is not in it.
+    first: EventId,
+    /// All that was wanted when it began is.
+    whole: bool,
 }
 
 impl EventIndex {
@@ -58,6 +71,7 @@ impl EventIndex {
             seen: nothing.clone(),
             wanted: nothing,
             order: Order::Came,
+            sifted: None,
         };
         index.restart(everything, EventId::default());
         index
@@ -74,7 +88,7 @@ impl EventIndex {
             self.seen = from..from;
         }
         if let Order::By { sorted, taken, .. } = &mut self.order {
-            *sorted = Sorted::new(sorted.is_inverted());
+            **sorted = Sorted::new(sorted.is_inverted());
             *taken = from..from;
         }
     }
@@ -92,9 +106,10 @@ impl EventIndex {
     pub(crate) fn sort(&mut self, inverted: bool, from: EventId) {
         let from = from.clamp(self.wanted.start, self.wanted.end);
         self.order = Order::By {
-            sorted: Sorted::new(inverted),
+            sorted: Box::new(Sorted::new(inverted)),
             taken: from..from,
             first: self.wanted.start,
+            next: Next::default(),
         };
     }
 
@@ -134,7 +149,9 @@ impl EventIndex {
     /// Something is still to be looked at.
     pub(crate) fn is_behind(&self) -> bool {
         let untaken = match &self.order {
-            Order::By { sorted, taken, .. } => *taken != self.seen || sorted.is_filling(),
+            Order::By { sorted, taken, .. } => {
+                *taken != self.seen || sorted.is_filling() || sorted.is_merging()
+            }
             Order::Came | Order::Reversed => false,
         };
         self.seen != self.wanted || untaken
@@ -197,39 +214,80 @@ impl EventIndex {
         *taken = grown;
     }
 
-    /// Lets sorted rows move, if they may: `moved` is when somebody last moved about in them.
-    /// Says whether any did.
-    pub(crate) fn arrange(&mut self, now: Timestamp, moved: Timestamp) -> bool {
+    /// The events that pass were judged after the last change.
+    pub(crate) fn is_sifted(&self, changes: Cursor) -> bool {
+        self.sifted.is_some_and(|(_, known)| known == changes)
+    }
+
+    /// Drops events that passed and are not to stay after a change of a connection, if rows may
+    /// move. Says whether any did.
+    pub(crate) fn sift(
+        &mut self,
+        changes: Cursor,
+        now: Timestamp,
+        moved: Timestamp,
+        stays: impl Fn(EventId) -> bool,
+    ) -> bool {
+        let last = self.sifted.map(|(at, _)| at);
+        if self.is_sifted(changes) || !may_move(last, now, moved) {
+            return false;
+        }
+        self.sifted = Some((now, changes));
+        let Passed::Some(ids) = &mut self.passed else {
+            return false;
+        };
+        let before = ids.len();
+        ids.retain(|id| stays(*id));
+        if let Order::By { sorted, .. } = &mut self.order {
+            sorted.retain(stays);
+        }
+        self.passing() < before
+    }
+
+    /// Goes on making a list of up to `budget` rows more, if sorted rows may move: `moved` is when
+    /// somebody last moved about in them. Says whether any moved.
+    pub(crate) fn arrange(&mut self, budget: usize, now: Timestamp, moved: Timestamp) -> bool {
+        let start = self.wanted.start;
         let all = self.seen == self.wanted;
         let held = self.is_held();
         let Order::By {
             sorted,
             taken,
             first,
+            next,
         } = &mut self.order
         else {
             return false;
         };
-        let all = all && *taken == self.seen;
+        let whole = all && *taken == self.seen;
         let due = if sorted.is_filling() {
-            // What there was at the beginning shows as it doubles: at once, and as cheap as once.
-            all || sorted.has_doubled()
+            // What there was at the beginning shows as it multiplies: the first rows at once.
+            whole || sorted.has_outgrown() || sorted.is_merging()
         } else {
             held && sorted.is_due(now, moved)
         };
-        if due {
-            let start = self.wanted.start;
-            sorted.merge(|id| id >= start);
-            *first = start;
-            if all {
-                sorted.filled(now);
-            }
-            if sorted.is_full() {
-                *sorted = Sorted::new(sorted.is_inverted());
-                *taken = taken.end..taken.end;
-            }
+        if !due {
+            sorted.hold(|id| id >= start);
+            return false;
         }
-        due
+        if !sorted.is_merging() {
+            *next = Next {
+                first: start,
+                whole,
+            };
+        }
+        if !sorted.merge(budget, |id, _| id >= next.first) {
+            return false;
+        }
+        *first = next.first;
+        if next.whole {
+            sorted.filled(now);
+        }
+        if sorted.is_full() {
+            **sorted = Sorted::new(sorted.is_inverted());
+            *taken = taken.end..taken.end;
+        }
+        true
     }
 }
 

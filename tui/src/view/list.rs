@@ -48,7 +48,7 @@ impl<K: Copy + Ord> ListIndex<K> {
     ) {
         self.sorted = Sorted::new(inverted);
         self.sorted.add(rows);
-        self.sorted.merge(|_| true);
+        while !self.sorted.merge(usize::MAX, |_, _| true) {}
         self.made = Some(now);
     }
 }

@@ -1,10 +1,13 @@
 //! A sorted list of names of rows. Pure.
 //!
 //! What is sorted are ranks, taken from each row once; rows are never touched again. New rows come
-//! in pieces, wait in sorted runs, and are merged into the list at most once a second, so that
-//! nothing moves under somebody's eyes and no single step looks at more than the ranks.
+//! in pieces and wait in sorted runs. Of these and of what is shown another list is made, so many
+//! rows in a step, and shown when it is whole: nothing moves under somebody's eyes, and nobody waits
+//! for a million rows.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 use collector::model::Timestamp;
 
@@ -39,21 +42,31 @@ impl<K> Run<K> {
 /// The names of rows, in the order of their ranks; where those are the same, in that of the names.
 #[derive(Debug)]
 pub(crate) struct Sorted<K> {
+    /// What is shown, from the least to the greatest.
     rows: Vec<Ranked<K>>,
-    /// What waits: each run is sorted, and longer than the one after it.
+    /// How many of them have a rank. The others stand last, whichever way round the list is.
+    known: usize,
+    /// What waits: each run from the least to the greatest.
     runs: Vec<Vec<Ranked<K>>>,
+    /// What is to be shown next.
+    next: Option<Next<K>>,
     ranking: Ranking,
     inverted: bool,
     /// When rows last moved; `None` until all that there was at the beginning is there.
     made: Option<Timestamp>,
 }
 
+/// Rows in a run at most, unless they came together: as many as may be merged at once.
+const RUN: usize = 1 << 16;
+
 impl<K: Copy + Ord> Sorted<K> {
     /// An empty list, from the least to the greatest or the other way round.
     pub(crate) fn new(inverted: bool) -> Self {
         Self {
             rows: Vec::new(),
+            known: 0,
             runs: Vec::new(),
+            next: None,
             ranking: Ranking::default(),
             inverted,
             made: None,
@@ -68,18 +81,9 @@ impl<K: Copy + Ord> Sorted<K> {
     /// Turns the order around. Rows whose rank is not known stay at the end.
     pub(crate) fn invert(&mut self) {
         self.inverted = !self.inverted;
-        let order = Order::new(&self.ranking, self.inverted);
-        let turn = |rows: &mut [Ranked<K>]| {
-            let known = rows.partition_point(|r| !r.rank.is_unknown());
-            rows[..known].reverse();
-            rows[known..].reverse();
-            debug_assert!(rows.is_sorted_by(|a, b| order.compare(a, b) != Ordering::Greater));
-        };
-        turn(&mut self.rows);
-        self.runs.iter_mut().for_each(|run| turn(run));
     }
 
-    /// Takes in rows, to be seen after the next [`Sorted::merge`].
+    /// Takes in rows, to be seen after the next [`Sorted::merge`] that begins.
     pub(crate) fn add<'a>(&mut self, rows: impl Iterator<Item = (K, Value<'a>)>) {
         self.add_ranked(|ranking, run| {
             rows.for_each(|(key, value)| run.push(key, ranking.rank(&value)));
@@ -95,11 +99,15 @@ impl<K: Copy + Ord> Sorted<K> {
             return;
         }
         self.ranking.settle();
-        let order = Order::new(&self.ranking, self.inverted);
-        order.sort(&mut run);
-        while let Some(mut longer) = self.runs.pop_if(|last| last.len() < 2 * run.len()) {
-            order.merge(&mut longer, &run);
-            run = longer;
+        sort(&self.ranking, &mut run);
+        let merging = self.next.as_ref().map_or(0, |next| next.places.len());
+        while self.runs.len() > merging
+            && let Some(mut last) = self
+                .runs
+                .pop_if(|last| last.len() < 2 * run.len() && last.len() + run.len() <= RUN)
+        {
+            merge(&self.ranking, &mut last, &run);
+            run = last;
         }
         self.runs.push(run);
     }
@@ -114,9 +122,17 @@ impl<K: Copy + Ord> Sorted<K> {
         self.made.is_none()
     }
 
-    /// As many rows wait as are shown, or more.
-    pub(crate) fn has_doubled(&self) -> bool {
-        self.is_behind() && self.runs.iter().map(Vec::len).sum::<usize>() >= self.rows.len()
+    /// A [`Sorted::merge`] has begun that is not done.
+    pub(crate) fn is_merging(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// What waits is a multiple of what is shown: if that is merged whenever it is so, the sum of
+    /// all merges costs little more than the last one.
+    pub(crate) fn has_outgrown(&self) -> bool {
+        const MULTIPLE: usize = 3;
+        let waiting: usize = self.runs.iter().map(Vec::len).sum();
+        self.is_behind() && waiting >= MULTIPLE * self.rows.len()
     }
 
     /// Rows may move now.
@@ -134,18 +150,36 @@ impl<K: Copy + Ord> Sorted<K> {
         self.made = Some(now);
     }
 
-    /// Shows what waits, and drops what is not to stay.
-    pub(crate) fn merge(&mut self, stays: impl Fn(K) -> bool) {
-        let order = Order::new(&self.ranking, self.inverted);
-        self.rows.retain(|r| stays(r.key));
-        // The shorter ones first: whatever is merged into the rows moves nearly all of them.
-        let mut waiting = self.runs.pop().unwrap_or_default();
-        while let Some(mut longer) = self.runs.pop() {
-            order.merge(&mut longer, &waiting);
-            waiting = longer;
+    /// Brings up to `budget` rows further towards being shown: what waits when it begins, and what
+    /// is shown. Says whether it is done; rows move only then.
+    ///
+    /// `stays` says whether a row is not to be dropped, and is told whether it is shown.
+    pub(crate) fn merge(&mut self, budget: usize, stays: impl Fn(K, bool) -> bool) -> bool {
+        let mut next = (self.next.take()).unwrap_or_else(|| Next::of(&self.rows, &self.runs));
+        if !next.proceed(&self.rows, &self.runs, &self.ranking, budget, stays) {
+            self.next = Some(next);
+            return false;
         }
-        waiting.retain(|r| stays(r.key));
-        order.merge(&mut self.rows, &waiting);
+        self.runs.drain(..next.places.len());
+        self.rows = next.rows;
+        self.known = self.rows.partition_point(|row| !row.rank.is_unknown());
+        true
+    }
+
+    /// Drops at once what is not to stay.
+    pub(crate) fn retain(&mut self, stays: impl Fn(K) -> bool) {
+        self.hold(&stays);
+        for rows in self.runs.iter_mut().chain([&mut self.rows]) {
+            rows.retain(|row| stays(row.key));
+        }
+        self.known = self.rows.partition_point(|row| !row.rank.is_unknown());
+    }
+
+    /// Rows are not to move: gives up what has begun. Whatever waits goes on waiting, but for runs
+    /// of which nothing stays.
+    pub(crate) fn hold(&mut self, stays: impl Fn(K) -> bool) {
+        self.next = None;
+        self.runs.retain(|run| run.iter().any(|row| stays(row.key)));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -153,7 +187,7 @@ impl<K: Copy + Ord> Sorted<K> {
     }
 
     pub(crate) fn key(&self, place: usize) -> Option<K> {
-        self.rows.get(place).map(|r| r.key)
+        self.rows.get(self.turned(place)).map(|r| r.key)
     }
 
     /// The place of a row, `last` being where it was. Looks at all of them if it is not there.
@@ -161,64 +195,113 @@ impl<K: Copy + Ord> Sorted<K> {
         if self.key(last) == Some(key) {
             return Some(last);
         }
-        self.rows.iter().position(|r| r.key == key)
+        let at = self.rows.iter().position(|r| r.key == key)?;
+        Some(self.turned(at))
+    }
+
+    /// Where in `rows` that is what is shown at a place, or the other way round.
+    fn turned(&self, place: usize) -> usize {
+        let (known, len) = (self.known, self.rows.len());
+        if !self.inverted || place >= len {
+            place
+        } else if place < known {
+            known - 1 - place
+        } else {
+            known + (len - 1 - place)
+        }
     }
 }
 
-struct Order<'a> {
-    ranking: &'a Ranking,
-    inverted: bool,
+/// A list that is being made of another one and of runs.
+#[derive(Debug)]
+struct Next<K> {
+    rows: Vec<Ranked<K>>,
+    /// How far the other list is in it.
+    shown: usize,
+    /// How far each run is in it. Those that came later are not.
+    places: Vec<usize>,
 }
 
-impl<'a> Order<'a> {
-    fn new(ranking: &'a Ranking, inverted: bool) -> Self {
-        Self { ranking, inverted }
-    }
-
-    fn compare<K: Ord>(&self, a: &Ranked<K>, b: &Ranked<K>) -> Ordering {
-        let ranks = self.ranking.compare(a.rank, b.rank, self.inverted);
-        ranks.then_with(|| {
-            let order = a.key.cmp(&b.key);
-            if self.inverted {
-                order.reverse()
-            } else {
-                order
-            }
-        })
-    }
-
-    fn sort<K: Copy + Ord>(&self, rows: &mut Vec<Ranked<K>>) {
-        if !rows.is_sorted_by_key(|r| r.key) {
-            rows.sort_unstable_by_key(|r| r.key);
+impl<K: Copy + Ord> Next<K> {
+    fn of(rows: &[Ranked<K>], runs: &[Vec<Ranked<K>>]) -> Self {
+        let waiting: usize = runs.iter().map(Vec::len).sum();
+        Self {
+            rows: Vec::with_capacity(rows.len() + waiting),
+            shown: 0,
+            places: vec![0; runs.len()],
         }
-        if self.inverted {
-            rows.reverse();
-        }
-        let unknown: Vec<Ranked<K>> = rows.extract_if(.., |r| r.rank.is_unknown()).collect();
-        radix::sort(rows, |r| {
-            let number = self.ranking.number(r.rank);
-            if self.inverted { !number } else { number }
-        });
-        rows.extend(unknown);
     }
 
-    /// Merges one sorted list into another one, in place: from its end, so that nothing is moved
-    /// twice, and no further than there is something to merge.
-    fn merge<K: Copy + Ord>(&self, into: &mut Vec<Ranked<K>>, from: &[Ranked<K>]) {
-        let (mut old, mut new) = (into.len(), from.len());
-        let Some(filler) = from.first() else { return };
-        into.resize(old + new, *filler);
-        while new > 0 {
-            let greater = old > 0 && self.compare(&into[old - 1], &from[new - 1]).is_gt();
-            let place = old + new - 1;
-            into[place] = if greater {
-                old -= 1;
-                into[old]
-            } else {
-                new -= 1;
-                from[new]
+    /// Takes up to `budget` rows. Says whether those were all.
+    fn proceed(
+        &mut self,
+        rows: &[Ranked<K>],
+        runs: &[Vec<Ranked<K>>],
+        ranking: &Ranking,
+        budget: usize,
+        stays: impl Fn(K, bool) -> bool,
+    ) -> bool {
+        // The first ones of the runs; not kept, for the numbers of texts change as texts come.
+        let heads = self.places.iter().zip(runs).enumerate();
+        let mut heads: BinaryHeap<_> = heads
+            .filter_map(|(i, (place, run))| Some(Reverse((order(ranking, run.get(*place)?), i))))
+            .collect();
+        for _ in 0..budget {
+            let head = heads.peek_mut();
+            let before = |row: &&Ranked<K>| {
+                let row = order(ranking, row);
+                head.as_ref().is_none_or(|head| row < head.0.0)
             };
+            if let Some(row) = rows.get(self.shown).filter(before) {
+                self.shown += 1;
+                self.rows.extend(stays(row.key, true).then_some(*row));
+                continue;
+            }
+            let Some(mut head) = head else { return true };
+            let (run, place) = (&runs[head.0.1], &mut self.places[head.0.1]);
+            let row = run[*place];
+            *place += 1;
+            self.rows.extend(stays(row.key, false).then_some(row));
+            match run.get(*place) {
+                Some(row) => head.0.0 = order(ranking, row),
+                None => drop(PeekMut::pop(head)),
+            }
         }
+        false
+    }
+}
+
+/// What rows compare by. Ranks that are not known are the greatest.
+fn order<K: Copy>(ranking: &Ranking, row: &Ranked<K>) -> (u128, K) {
+    (ranking.number(row.rank), row.key)
+}
+
+fn sort<K: Copy + Ord>(ranking: &Ranking, rows: &mut Vec<Ranked<K>>) {
+    if !rows.is_sorted_by_key(|r| r.key) {
+        rows.sort_unstable_by_key(|r| r.key);
+    }
+    // By themselves, for they differ from the others in all bytes.
+    let unknown: Vec<Ranked<K>> = rows.extract_if(.., |r| r.rank.is_unknown()).collect();
+    radix::sort(rows, |r| ranking.number(r.rank));
+    rows.extend(unknown);
+}
+
+/// Merges one sorted run into another one, in place: from its end, so that nothing is moved twice,
+/// and no further than there is something to merge.
+fn merge<K: Copy + Ord>(ranking: &Ranking, into: &mut Vec<Ranked<K>>, from: &[Ranked<K>]) {
+    let (mut old, mut new) = (into.len(), from.len());
+    let Some(filler) = from.first() else { return };
+    into.resize(old + new, *filler);
+    while new > 0 {
+        let greater = old > 0 && order(ranking, &into[old - 1]) > order(ranking, &from[new - 1]);
+        let place = old + new - 1;
+        into[place] = if greater {
+            old -= 1;
+            into[old]
+        } else {
+            new -= 1;
+            from[new]
+        };
     }
 }
 
@@ -232,51 +315,155 @@ mod tests {
         (0..sorted.len()).map_while(|i| sorted.key(i)).collect()
     }
 
+    fn finish(sorted: &mut Sorted<u32>, stays: impl Fn(u32, bool) -> bool) {
+        while !sorted.merge(3, &stays) {}
+    }
+
     #[test]
-    fn nothing_moves_until_it_is_merged() {
+    fn nothing_moves_until_all_of_it_is_merged() {
         let mut sorted = Sorted::new(true);
         sorted.add([(1, Value::Number(5)), (2, Value::Unknown)].into_iter());
         assert!(keys(&sorted).is_empty() && sorted.is_behind());
-        sorted.merge(|_| true);
+        finish(&mut sorted, |_, _| true);
         sorted.add([(3, Value::Number(9))].into_iter());
+        assert!(!sorted.merge(3, |_, _| true));
         assert_eq!(keys(&sorted), [1, 2]);
-        sorted.merge(|_| true);
+        sorted.add([(4, Value::Number(7))].into_iter());
+        assert!(sorted.merge(3, |_, _| true));
         assert_eq!(keys(&sorted), [3, 1, 2]);
         sorted.invert();
         assert_eq!(keys(&sorted), [1, 3, 2]);
-        sorted.merge(|key| key != 1);
-        assert_eq!(keys(&sorted), [3, 2]);
+        finish(&mut sorted, |key, _| key != 1);
+        assert_eq!(keys(&sorted), [4, 3, 2]);
+    }
+
+    #[test]
+    fn what_is_held_is_shown_when_rows_may_move_again() {
+        let mut sorted = Sorted::new(false);
+        sorted.add((0..9).map(|key| (key, Value::Number(0))));
+        assert!(!sorted.merge(3, |_, _| true));
+        sorted.hold(|key| key > 5);
+        assert!(!sorted.is_merging() && sorted.is_behind());
+        finish(&mut sorted, |_, _| true);
+        assert_eq!(keys(&sorted), (0..9).collect::<Vec<_>>());
+        sorted.add((9..12).map(|key| (key, Value::Number(0))));
+        sorted.hold(|key| key > 11);
+        assert!(!sorted.is_behind());
+    }
+
+    #[test]
+    fn many_rows_are_in_the_order_of_a_plain_sort() {
+        let value = |key: u32| u128::from(key.wrapping_mul(0x9e37_79b9) >> 12);
+        let (rows, piece) = (300_000, 16_384);
+        let mut sorted = Sorted::new(false);
+        for from in (0..rows).step_by(piece) {
+            let keys = from..rows.min(from + 16_384);
+            sorted.add(keys.map(|key| (key, Value::Number(value(key)))));
+            sorted.merge(piece, |_, _| true);
+        }
+        for _ in 0..2 {
+            finish(&mut sorted, |_, _| true);
+        }
+        let mut expected: Vec<u32> = (0..rows).collect();
+        expected.sort_by_key(|key| (value(*key), *key));
+        assert!(keys(&sorted) == expected);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Add(Vec<Option<u8>>),
+        /// Up to so many rows further.
+        Merge(usize),
+        /// So many more of the oldest rows are not to stay.
+        Evict(u32),
+        Invert,
+        Hold,
+        Retain,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let values = prop::collection::vec(prop::option::of(0_u8..9), 0..12);
+        prop_oneof![
+            3 => values.prop_map(Step::Add),
+            4 => (1_usize..12).prop_map(Step::Merge),
+            1 => (0_u32..6).prop_map(Step::Evict),
+            1 => Just(Step::Invert),
+            1 => Just(Step::Hold),
+            1 => Just(Step::Retain),
+        ]
+    }
+
+    /// Values by which rows are sorted, each the key of its place.
+    #[derive(Default)]
+    struct Plain {
+        values: Vec<Option<u8>>,
+        inverted: bool,
+    }
+
+    impl Plain {
+        fn sort(&self, keys: &mut [u32]) {
+            keys.sort_by(|a, b| {
+                let [x, y] = [a, b].map(|key| (self.values[*key as usize], *key));
+                let order = if self.inverted { y.cmp(&x) } else { x.cmp(&y) };
+                x.0.is_none().cmp(&y.0.is_none()).then(order)
+            });
+        }
     }
 
     proptest! {
+        /// Whatever comes, is evicted or turned around between the steps of a merge: rows only move
+        /// when it is done, they are in order at any time, and in the end all of them are there.
         #[test]
         fn the_order_is_that_of_a_plain_sort(
-            pieces in prop::collection::vec(prop::collection::vec(prop::option::of(0_u128..9), 0..12), 0..12),
-            merges: u16,
-            inverts: u16,
+            steps in prop::collection::vec(step(), 0..40),
+            texts: bool,
         ) {
             let mut sorted = Sorted::new(false);
-            let mut inverted = false;
-            let mut all: Vec<(Option<u128>, u32)> = Vec::new();
-            for (i, piece) in pieces.into_iter().enumerate() {
-                let start = all.len();
-                all.extend((u32::try_from(start).unwrap()..).zip(piece).map(|(k, v)| (v, k)));
-                sorted.add(all[start..].iter().map(|(v, k)| (*k, Value::number(*v))));
-                if merges & (1 << i) != 0 {
-                    sorted.merge(|_| true);
+            let mut plain = Plain::default();
+            let mut first = 0;
+            for step in steps {
+                let mut before = keys(&sorted);
+                let mut moved = false;
+                match step {
+                    Step::Add(values) => {
+                        let from = plain.values.len();
+                        plain.values.extend(values);
+                        let rows = (0..).zip(&plain.values).skip(from);
+                        sorted.add(rows.map(|(key, value)| (key, match value {
+                            Some(n) if texts => Value::Text(n.to_string().into()),
+                            value => Value::number(*value),
+                        })));
+                    }
+                    Step::Merge(budget) => moved = sorted.merge(budget, |key, _| key >= first),
+                    Step::Evict(n) => first += n,
+                    Step::Invert => {
+                        sorted.invert();
+                        plain.inverted = !plain.inverted;
+                        plain.sort(&mut before);
+                    }
+                    Step::Hold => sorted.hold(|key| key >= first),
+                    Step::Retain => {
+                        sorted.retain(|key| key >= first);
+                        before.retain(|key| *key >= first);
+                    }
                 }
-                if inverts & (1 << i) != 0 {
-                    sorted.invert();
-                    inverted = !inverted;
+                let shown = keys(&sorted);
+                if moved {
+                    before.clone_from(&shown);
+                    plain.sort(&mut before);
+                }
+                prop_assert_eq!(&shown, &before);
+                for (place, key) in shown.iter().enumerate() {
+                    prop_assert_eq!(sorted.find(*key, 0), Some(place));
                 }
             }
-            sorted.merge(|key| key % 5 != 0);
-            all.retain(|(_, key)| key % 5 != 0);
-            all.sort_by(|a, b| {
-                let order = if inverted { b.cmp(a) } else { a.cmp(b) };
-                a.0.is_none().cmp(&b.0.is_none()).then(order)
-            });
-            let expected: Vec<u32> = all.into_iter().map(|(_, key)| key).collect();
+            // What has begun, and what came since.
+            for _ in 0..2 {
+                finish(&mut sorted, |key, _| key >= first);
+            }
+            let mut expected: Vec<u32> = (0..).zip(&plain.values).map(|(key, _)| key).collect();
+            expected.retain(|key| *key >= first);
+            plain.sort(&mut expected);
             prop_assert_eq!(keys(&sorted), expected);
         }
     }

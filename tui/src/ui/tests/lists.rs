@@ -124,6 +124,18 @@ fn what_was_left_open_leads_to_what_still_is() {
     assert!(text.contains("in CLOSE_WAIT -> 192.0.2.97:443"), "{text}");
     // Their times, not that they were there before.
     assert_eq!(text.matches("03:04:05.").count(), 2, "{text}");
+    // What ends meanwhile leaves, once rows may move.
+    let close = |port| Action::Update(sample::batch(vec![sample::close(port)]));
+    let after = |ms: i64| Timestamp(LATER.0 + ms * 1_000_000);
+    let _ = app.update(close(1), after(0));
+    assert_eq!(app.visible_events().count(), 2);
+    let _ = app.update(Action::Second, after(1_000));
+    let ports = app.visible_events().filter_map(|id| app.event(id));
+    assert_eq!(ports.map(|e| e.local.port).collect::<Vec<_>>(), [3]);
+    // The same, sorted by a column.
+    keys(&mut app, "l");
+    let _ = app.update(close(3), after(3_000));
+    assert_eq!(app.visible_events().count(), 0);
 }
 
 #[test]

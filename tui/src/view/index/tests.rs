@@ -83,6 +83,8 @@ enum Step {
     Push(u8),
     Filter(u16),
     Scan,
+    /// Somebody moves: rows hold still.
+    Hold,
     Go(Motion),
     Sort(bool),
     Invert,
@@ -93,7 +95,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (1_u8..20).prop_map(Step::Push),
         2 => (1_u16..5).prop_map(Step::Filter),
-        2 => Just(Step::Scan),
+        3 => Just(Step::Scan),
+        1 => Just(Step::Hold),
         1 => prop_oneof![Just(Motion::Up), Just(Motion::Down), Just(Motion::PageUp)].prop_map(Step::Go),
         1 => any::<bool>().prop_map(Step::Sort),
         1 => Just(Step::Invert),
@@ -102,8 +105,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// An order that has nothing to do with time, with ties.
-fn key(event: &Event) -> u32 {
-    u32::from(event.local.port) * 7_919 % 32
+fn key(port: u64) -> u64 {
+    port * 7_919 % 32
 }
 
 /// The rows of a log and how somebody looks at them.
@@ -130,6 +133,9 @@ impl Desk {
                 self.index.restart(modulus == 1, from);
             }
             Step::Scan => self.look(4),
+            Step::Hold => {
+                self.index.arrange(4, self.now, self.now);
+            }
             Step::Go(motion) => {
                 self.finish();
                 self.window.go(&self.index, HEIGHT, motion);
@@ -146,13 +152,13 @@ impl Desk {
         let select = select(&self.log, self.modulus);
         self.index
             .catch_up(&self.log, budget, select, PORT, |event| {
-                Value::number(Some(key(event)))
+                Value::number(Some(key(event.local.port.into())))
             });
     }
 
     fn arrange(&mut self) {
         self.now.0 += 2_000_000_000;
-        self.index.arrange(self.now, Timestamp(0));
+        self.index.arrange(4, self.now, Timestamp(0));
         self.window.settle(&self.index);
     }
 
@@ -161,7 +167,28 @@ impl Desk {
             self.look(3);
             self.arrange();
         }
+        // What came while the last list was made.
         self.arrange();
+        while self.index.is_behind() {
+            self.arrange();
+        }
+    }
+
+    /// Whether the events are in their order, though not all of them may be there. The port of each
+    /// is its number.
+    fn is_in_order(&self) -> bool {
+        let mut keys = keys(&self.index);
+        let inverted = match &self.index.order {
+            Order::Came => false,
+            Order::Reversed => true,
+            Order::By { sorted, .. } => sorted.is_inverted(),
+        };
+        if inverted {
+            keys.reverse();
+        }
+        let by_time = !self.index.is_sorted();
+        let order = |id: &u64| (if by_time { 0 } else { key(*id) }, *id);
+        keys.is_sorted_by(|a, b| order(a) < order(b))
     }
 
     /// What a look at all events says.
@@ -174,7 +201,7 @@ impl Desk {
             Order::Came => {}
             Order::Reversed => ids.reverse(),
             Order::By { sorted, .. } => {
-                ids.sort_by_key(|id| (get(*id).map(|event| key(&event)), *id));
+                ids.sort_by_key(|id| (key(id.0), *id));
                 if sorted.is_inverted() {
                     ids.reverse();
                 }
@@ -198,6 +225,7 @@ proptest! {
         };
         for step in steps {
             desk.take(step);
+            prop_assert!(desk.is_in_order(), "{:?} after {:?}", keys(&desk.index), step);
             let halfway = desk.window.visible(&desk.index, HEIGHT);
             prop_assert!(halfway.selected.is_none_or(|s| s < desk.index.len()));
 
