@@ -2,7 +2,7 @@
 //!
 //! Everything here is `repr(C)` with its size asserted: both sides are compiled from this file,
 //! but not by the same compiler. The probes write [`Record`]s into the ring, user space writes
-//! [`Offsets`] and [`Wanted`] before it loads them, and [`Tracked`] is what the probes remember of a socket.
+//! [`Offsets`] and [`Wanted`] before it loads them, and [`Tracked`] is the memory of the probes.
 #![no_std]
 
 #[cfg(feature = "user")]

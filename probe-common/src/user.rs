@@ -1,4 +1,5 @@
-//! Checked decoding: bytes from the ring are not trusted to be what they should.
+//! What user space reads and sets. Decoding is checked: bytes from the ring are not trusted to be what
+//! they should.
 
 use crate::{Record, Task, Tracked, Wanted, flag, kind};
 

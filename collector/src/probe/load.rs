@@ -31,7 +31,8 @@ pub struct Options {
     pub raw_state: bool,
     /// How many sockets are remembered at the most.
     pub max_sockets: u32,
-    /// What is not wanted is not seen.
+    /// Which connections, and what of them: what is not wanted is not seen. A filter says it
+    /// (`Filter::wanted`).
     pub wanted: Wanted,
     /// The time between two comparisons of what is remembered with what the kernel lists.
     pub look_every: Duration,
@@ -78,6 +79,7 @@ pub enum ProbeError {
 /// whatever way.
 pub struct Probes {
     ebpf: Ebpf,
+    /// One word: whether the programs do anything.
     watching: Array<MapData, u32>,
     look_every: Duration,
     lost: PerCpuArray<MapData, u64>,
