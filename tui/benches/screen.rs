@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "the macros of criterion have none")]
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use tcpscope::desk::{Desk, traffic};
@@ -48,15 +48,30 @@ fn benches(c: &mut Criterion) {
             });
         });
         desk.press("G");
-        group.bench_function("filter, until all are looked at", |b| {
-            b.iter(|| {
-                desk.press("/dst:10.2.1.0/24 lat>1ms\n");
-                settled(&mut desk);
-                black_box(desk.rows());
-                desk.press("\x1b");
-                settled(&mut desk);
+        for filter in ["dst:10.2.1.0/24 lat>1ms", "pod:app-7*", "server"] {
+            // From the last key on: a filter applies while it is typed.
+            let (typed, last) = filter.split_at(filter.len() - 1);
+            group.bench_function(format!("filter {filter}, until all are looked at"), |b| {
+                b.iter_custom(|n| {
+                    let once = || {
+                        desk.press("/");
+                        desk.press(typed);
+                        settled(&mut desk);
+                        let start = Instant::now();
+                        desk.press(last);
+                        settled(&mut desk);
+                        let took = start.elapsed();
+                        black_box(desk.rows());
+                        desk.press("\x1b\x1b");
+                        settled(&mut desk);
+                        took
+                    };
+                    std::iter::repeat_with(once)
+                        .take(usize::try_from(n).unwrap_or(1))
+                        .sum()
+                });
             });
-        });
+        }
         group.bench_function("sort by PID, until all are sorted", |b| {
             b.iter(|| {
                 desk.press("wlllllll");

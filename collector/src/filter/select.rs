@@ -1,10 +1,12 @@
 //! Which of many events pass, without looking at each: what events share is asked about once, and
 //! numbers are compared as they are kept.
 
+use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::fields::Key;
+use super::matches::contains;
 use super::terms::{Filter, Order, Test, Value};
 use crate::model::log::{Piece, Rows, Stretch, blank};
 use crate::model::{EventId, Log, Number, Part};
@@ -68,8 +70,8 @@ impl Sieve {
         if let Part::Number(number) = part {
             match test.ranges(number) {
                 Some(ranges) => {
-                    let passes = |n| ranges.iter().any(|range| range.contains(&n));
-                    column.mark(rows, holds, passes);
+                    let ranges = ranges.iter();
+                    ranges.for_each(|range| column.mark(rows, holds, range));
                 }
                 None => {
                     for (row, holds) in rows.clone().zip(holds) {
@@ -81,24 +83,49 @@ impl Sieve {
             return;
         }
         self.values.clear();
-        self.values.extend((0..piece.values(part)).map(|place| {
-            piece.put(part, place, &mut event);
-            test.holds(keys, &event)
-        }));
+        match (test.nets(), piece.addrs(part)) {
+            (Some(nets), Some(addrs)) => {
+                let is_in = |addr: &IpAddr| nets.iter().any(|net| contains(net, *addr));
+                self.values.extend(addrs.iter().map(is_in));
+            }
+            _ => self.values.extend((0..piece.values(part)).map(|place| {
+                piece.put(part, place, &mut event);
+                test.holds(keys, &event)
+            })),
+        }
         let values = &self.values;
-        if values.contains(&true) {
+        if runs(values).nth(FEW).is_none() {
+            runs(values).for_each(|run| column.mark(rows, holds, &run));
+        } else {
             // There are no more places than values.
             let passes = |place| usize::try_from(place).is_ok_and(|place| values[place]);
-            column.mark(rows, holds, passes);
+            column.mark_if(rows, holds, passes);
         }
     }
+}
+
+/// Runs of places that are looked for faster than each row's place is looked up.
+const FEW: usize = 4;
+
+/// The places of the values that pass, those in one range that follow each other.
+fn runs(values: &[bool]) -> impl Iterator<Item = RangeInclusive<u64>> {
+    let mut end = 0;
+    values.chunk_by(PartialEq::eq).filter_map(move |run| {
+        let start = end;
+        end += run.len() as u64;
+        run[0].then_some(start..=end - 1)
+    })
 }
 
 impl Test {
     /// What it asks about: parts, and the keys of each.
     fn parts(&self) -> Vec<(Part, Vec<Key>)> {
         let mut parts: Vec<(Part, Vec<Key>)> = Vec::new();
-        for key in self.keys() {
+        let may_hold = |key: &&Key| match self {
+            Self::Any(words) => words.iter().any(|word| word.may_be_in(**key)),
+            Self::Is(..) | Self::Compare(..) => true,
+        };
+        for key in self.keys().iter().filter(may_hold) {
             let (end, other) = key.ends();
             for key in std::iter::once(end).chain(other) {
                 match parts.iter_mut().find(|(known, _)| *known == key.part()) {

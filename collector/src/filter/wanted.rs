@@ -58,25 +58,31 @@ impl Term {
 
     /// The addresses that it asks for, if it does, and they are few.
     fn nets(&self) -> Option<[Net; Wanted::MOST]> {
-        let (ends, nets): (u32, Option<Vec<IpNet>>) = match &self.test {
-            Test::Is(field, values) => {
-                let ends = match field.key {
-                    Key::Saddr => ends::SOURCE,
-                    Key::Daddr => ends::DESTINATION,
-                    Key::Addr => ends::EITHER,
-                    _ => return None,
-                };
-                (ends, values.iter().map(Value::net).collect())
-            }
-            Test::Any(words) => (ends::EITHER, words.iter().map(Word::net).collect()),
-            Test::Compare(..) => return None,
+        let ends = match &self.test {
+            Test::Is(field, _) => match field.key {
+                Key::Saddr => ends::SOURCE,
+                Key::Daddr => ends::DESTINATION,
+                _ => ends::EITHER,
+            },
+            _ => ends::EITHER,
         };
-        few(nets?.into_iter().map(|net| Net {
+        few(self.test.nets()?.into_iter().map(|net| Net {
             ends,
             mask: mask(&net),
             addr: address(net.network()),
             ..Net::default()
         }))
+    }
+}
+
+impl Test {
+    /// The networks that it asks for, if it asks for nothing else.
+    pub(super) fn nets(&self) -> Option<Vec<IpNet>> {
+        match self {
+            Self::Is(_, values) => values.iter().map(Value::net).collect(),
+            Self::Any(words) => words.iter().map(Word::net).collect(),
+            Self::Compare(..) => None,
+        }
     }
 }
 

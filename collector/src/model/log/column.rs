@@ -1,6 +1,6 @@
 //! Numbers of many rows, each in as few bytes as their spread needs.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// A number for each row, or that it is not known.
 #[derive(Debug)]
@@ -68,8 +68,43 @@ impl Column {
         Some(self.least + code.checked_sub(1)?)
     }
 
-    /// Sets `holds` of the rows whose number is known and passes.
+    /// Sets `holds` of the rows whose number is known and in a range.
+    #[expect(irrefutable_let_patterns, reason = "every code is one of the widest type")]
     pub(crate) fn mark(
+        &self,
+        rows: &Range<usize>,
+        holds: &mut [bool],
+        range: &RangeInclusive<u64>,
+    ) {
+        let above = |n: &u64| n.checked_sub(self.least);
+        let Some(to) = above(range.end()).filter(|_| !range.is_empty()) else {
+            return;
+        };
+        // As codes. That of the unknown is 0: no other is as far above the first of a range.
+        let from = above(range.start()).unwrap_or_default().saturating_add(1);
+        let to = to.saturating_add(1);
+        // Codes are compared in their own type, so that a processor takes many at a time.
+        macro_rules! mark {
+            ($codes:expr, $type:ty) => {
+                if let Ok(from) = <$type>::try_from(from) {
+                    let span = <$type>::try_from(to).unwrap_or(<$type>::MAX) - from;
+                    for (code, holds) in $codes[rows.clone()].iter().zip(holds) {
+                        *holds |= code.wrapping_sub(from) <= span;
+                    }
+                }
+            };
+        }
+        match &self.codes {
+            Codes::Bytes(codes) => mark!(codes, u8),
+            Codes::Shorts(codes) => mark!(codes, u16),
+            Codes::Words(codes) => mark!(codes, u32),
+            Codes::Longs(codes) => mark!(codes, u64),
+            Codes::Same(_) | Codes::Apart(_) => self.mark_if(rows, holds, |n| range.contains(&n)),
+        }
+    }
+
+    /// Sets `holds` of the rows whose number is known and passes.
+    pub(crate) fn mark_if(
         &self,
         rows: &Range<usize>,
         holds: &mut [bool],
@@ -136,14 +171,16 @@ mod tests {
         #[test]
         fn those_that_pass_are_marked(numbers in numbers(), from: prop::sample::Index, bound: u64) {
             let rows = from.index(numbers.len() + 1)..numbers.len();
-            for passes in [|n, bound| n <= bound, |n, bound| n > bound] as [fn(u64, u64) -> bool; 2] {
-                let bounds = numbers.iter().flatten().copied().chain([bound]);
-                for bound in bounds {
-                    let mut holds = vec![false; rows.len()];
-                    Column::new(&numbers, |n| *n).mark(&rows, &mut holds, |n| passes(n, bound));
-                    let expected = numbers[rows.clone()].iter().map(|n| n.is_some_and(|n| passes(n, bound)));
-                    prop_assert_eq!(holds, expected.collect::<Vec<_>>());
-                }
+            let bounds = || numbers.iter().flatten().copied().chain([0, bound, u64::MAX]);
+            for (from, to) in bounds().flat_map(|from| bounds().map(move |to| (from, to))) {
+                let column = Column::new(&numbers, |n| *n);
+                let is_in = |n: u64| from <= n && n <= to;
+                let mut marked = [vec![false; rows.len()], vec![false; rows.len()]];
+                column.mark(&rows, &mut marked[0], &(from..=to));
+                column.mark_if(&rows, &mut marked[1], is_in);
+                let expected = numbers[rows.clone()].iter().map(|n| n.is_some_and(is_in));
+                let expected: Vec<bool> = expected.collect();
+                prop_assert_eq!(marked, [expected.clone(), expected]);
             }
         }
     }

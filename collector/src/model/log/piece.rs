@@ -68,6 +68,15 @@ impl Piece {
         }
     }
 
+    /// The values of a part that is an address.
+    pub(crate) fn addrs(&self, part: Part) -> Option<&[IpAddr]> {
+        match part {
+            Part::Local => Some(&self.locals.values),
+            Part::Remote => Some(&self.remotes.values),
+            _ => None,
+        }
+    }
+
     /// Puts one of the values of a part into an event, if there is one at that place.
     pub(crate) fn put(&self, part: Part, place: usize, event: &mut Event) {
         match part {
