@@ -69,7 +69,10 @@ impl Column {
     }
 
     /// Sets `holds` of the rows whose number is known and in a range.
-    #[expect(irrefutable_let_patterns, reason = "every code is one of the widest type")]
+    #[expect(
+        irrefutable_let_patterns,
+        reason = "every code is one of the widest type"
+    )]
     pub(crate) fn mark(
         &self,
         rows: &Range<usize>,
