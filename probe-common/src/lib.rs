@@ -26,6 +26,9 @@ pub mod kind {
     /// The socket was destroyed, and nobody had accepted it: there was no [`ACCEPT`] and there
     /// will be none.
     pub const NEVER_ACCEPTED: u8 = 6;
+    /// The socket is open, and has waited in the accept queue for long. The process's cgroup is its
+    /// listener's; 0 is unknown.
+    pub const UNACCEPTED: u8 = 7;
 }
 
 /// Bits of [`Record::flags`] and [`Tracked::flags`].
@@ -108,7 +111,7 @@ pub struct Record {
     /// The connection's id.
     pub conn: u64,
     /// When the connect began (on [`kind::CONNECT`]) or the socket was established (on
-    /// [`kind::ACCEPT`] and [`kind::NEVER_ACCEPTED`]); with [`flag::FIN_LOST`], when the FIN was
+    /// [`kind::ACCEPT`], [`kind::NEVER_ACCEPTED`] and [`kind::UNACCEPTED`]); with [`flag::FIN_LOST`], when the FIN was
     /// sent; 0 is unknown. `CLOCK_MONOTONIC`, nanoseconds.
     pub start_ns: u64,
     /// When the connection was opened; 0 is unknown. `CLOCK_MONOTONIC`, nanoseconds.
@@ -182,8 +185,8 @@ pub struct Tracked {
     pub flags: u16,
     /// The last state seen. A second copy of the program acts on what the first one missed.
     pub state: u8,
-    /// Makes the padding explicit.
-    pub reserved: u8,
+    /// 1 once a [`kind::UNACCEPTED`] was sent.
+    pub told: u8,
     /// The socket's network namespace, its inode number.
     pub netns: u32,
 }

@@ -118,7 +118,7 @@ impl Tracked {
             task: r.task(),
             flags: r.u16(),
             state: r.u8(),
-            reserved: r.u8(),
+            told: r.u8(),
             netns: r.u32(),
         }
     }

@@ -4,7 +4,8 @@
 //! set_state ──┐                       ┌─▶ ring ─▶ user space
 //! accept_* ───┼─▶ track (map of sockets) ─▶ record
 //! destroy ────┤
-//! task_file ──┘
+//! task_file ──┤
+//! unaccepted ─┘
 //! ```
 #![no_std]
 #![no_main]
@@ -19,6 +20,7 @@ mod set_state;
 mod socket;
 mod task;
 mod task_file;
+mod unaccepted;
 mod wanted;
 
 #[panic_handler]

@@ -43,12 +43,27 @@ impl Happened {
     #[inline(always)]
     #[must_use]
     pub fn send(&self, sk: impl Object, tracked: &Tracked, with_figures: bool) -> bool {
+        self.send_if(sk, tracked, with_figures, || true)
+    }
+
+    /// The same if it still holds once its place in the ring is certain: what comes after that stands
+    /// behind it.
+    #[inline(always)]
+    #[must_use]
+    pub fn send_if(
+        &self,
+        sk: impl Object,
+        tracked: &Tracked,
+        with_figures: bool,
+        holds: impl FnOnce() -> bool,
+    ) -> bool {
         if sk.get::<u16>(offset!(family)) == AF_INET6 {
             return submit::<Record>(|record| {
                 self.fill(sk, tracked, with_figures, record);
                 record.task = tracked.task;
                 record.saddr = bytes(v6(sk, offset!(v6_saddr)));
                 record.daddr = bytes(v6(sk, offset!(v6_daddr)));
+                holds()
             });
         }
         submit::<Without<{ Record::V4 }>>(|record| {
@@ -56,6 +71,7 @@ impl Happened {
             record.task = tracked.task;
             record.saddr[..4].copy_from_slice(&sk.get::<u32>(offset!(saddr)).to_ne_bytes());
             record.saddr[4..8].copy_from_slice(&sk.get::<u32>(offset!(daddr)).to_ne_bytes());
+            holds()
         })
     }
 
@@ -63,7 +79,10 @@ impl Happened {
     #[inline(always)]
     #[must_use]
     pub fn send_figures(&self, sk: impl Object, tracked: &Tracked) -> bool {
-        submit::<Without<{ Record::FIGURES }>>(|record| self.fill(sk, tracked, true, record))
+        submit::<Without<{ Record::FIGURES }>>(|record| {
+            self.fill(sk, tracked, true, record);
+            true
+        })
     }
 
     /// Writes all but the process and the addresses.
@@ -95,18 +114,22 @@ impl Happened {
     }
 }
 
-/// Writes a record into the ring, as far as `T` reaches; whether it did fit. What is lost with it
-/// only the caller knows.
+/// Writes a record into the ring, as far as `T` reaches, if `fill` says that it holds; whether it did
+/// and there was room. What is lost with it only the caller knows.
 #[inline(always)]
-fn submit<T: 'static>(fill: impl FnOnce(&mut Record)) -> bool {
+fn submit<T: 'static>(fill: impl FnOnce(&mut Record) -> bool) -> bool {
     let Some(mut entry) = RING.reserve::<T>(0) else {
         return false;
     };
     // SAFETY: `fill` writes every field of what was reserved, and no other; the verifier checks the
     // latter. Integers may hold what was there before.
-    unsafe { fill(&mut *entry.as_mut_ptr().cast::<Record>()) };
-    entry.submit(0);
-    true
+    let holds = unsafe { fill(&mut *entry.as_mut_ptr().cast::<Record>()) };
+    if holds {
+        entry.submit(0);
+    } else {
+        entry.discard(0);
+    }
+    holds
 }
 
 /// Whether the process has closed the socket.

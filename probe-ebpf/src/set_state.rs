@@ -81,7 +81,7 @@ enum Copy {
 
 /// States between which nothing is said, by one of them.
 #[inline(always)]
-fn class(state: u8) -> u8 {
+pub fn class(state: u8) -> u8 {
     match state {
         ESTABLISHED | CLOSE_WAIT => ESTABLISHED,
         FIN_WAIT1 | FIN_WAIT2 | CLOSING | LAST_ACK => FIN_WAIT1,

@@ -49,6 +49,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use cli::{Files, Format, Job};
+use collector::model::Thresholds;
 use collector::privileges;
 use collector::source::Stop;
 use config::Config;
@@ -98,7 +99,9 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
         let config = Config::load(files.config.as_deref())?;
         let settings = settings::settings(&source, &view, player, filter, config);
         let settings = settings.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, access, &view, format, player, &stop)?;
+        let thresholds = &settings.thresholds;
+        let (updates, recorded) =
+            sources::start(&source, access, &view, format, player, thresholds, &stop)?;
         privileges::keep(privileges::SHOWING);
         let elsewhere = Elsewhere {
             contexts,
@@ -110,7 +113,9 @@ async fn run(job: Job, files: &Files) -> anyhow::Result<ExitCode> {
     } else {
         let options = headless::Options::new(&source, &view, format, filter);
         let options = options.unwrap_or_else(|error| error.exit());
-        let (updates, recorded) = sources::start(&source, access, &view, format, player, &stop)?;
+        let thresholds = &Thresholds::default();
+        let (updates, recorded) =
+            sources::start(&source, access, &view, format, player, thresholds, &stop)?;
         privileges::keep(privileges::SHOWING);
         (headless::run(updates, &stop, options).await?, recorded)
     };

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use collector::filter::Filter;
 use collector::identity::host::node_name;
 use collector::kube::access::Access;
 use collector::kube::transport::Ways;
-use collector::model::{Timestamp, Via};
+use collector::model::{Thresholds, Timestamp, Via};
 use collector::record::{Recording, Taping};
 use collector::source::replay::{self, Control, Playing, Speed};
 use collector::source::{Stop, Updates, cluster, demo, host, poll};
@@ -40,6 +41,7 @@ pub(crate) fn start(
     view: &View,
     format: Format,
     player: Option<&Player>,
+    thresholds: &Thresholds,
     stop: &Stop,
 ) -> anyhow::Result<(Updates, Taping)> {
     let recording = view.record.as_deref().map(Recording::create).transpose()?;
@@ -48,6 +50,7 @@ pub(crate) fn start(
         (Source::Host(probes), ..) => {
             let mut options = host_options(probes, node_name());
             options.probe.wanted = view.scope(format)?.wanted();
+            options.probe.unaccepted_after = Duration::from_micros(thresholds.unaccepted_us);
             host::start(options, stop.clone())
         }
         (Source::Poll, ..) => poll::start(poll::Options::default(), stop.clone()),

@@ -8,6 +8,7 @@ pub(crate) fn event(event: &Event) -> &'static str {
     match (event.kind, event.phase, event.reason) {
         (None, ..) => match event.state {
             Some(TcpState::CloseWait) => "left open: the peer has closed it, its process has not",
+            Some(TcpState::Unaccepted) => "waits in the backlog: no process has accepted it",
             _ if event.before => "was open before the start",
             _ => "was open, and its opening was not seen",
         },

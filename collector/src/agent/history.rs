@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::queue::{Item, Numbered};
 use crate::model::{
     Batch, ConnState, Connection, Event, Figures, Hello, Limits, LossKind, Lost, Meta, NodeState,
-    SourceState, Store, TcpState, Timestamp, Update,
+    SourceState, Store, TcpState, Timestamp, Trouble, Update,
 };
 
 /// How many items are kept for those who come back.
@@ -177,22 +177,35 @@ impl History {
                 let missed = self.items.partition_point(|(n, _)| *n <= since.number);
                 beginning.items = self.items.iter().skip(missed).cloned().collect();
                 let missing = self.number - since.number - beginning.items.len() as u64;
+                // What was listed meanwhile has no number, and counts if it still holds.
+                let stuck =
+                    |state: Option<TcpState>| state.is_some_and(|s| Trouble::of_state(s).is_some());
+                let listings = self.listings(now, |connection| stuck(connection.row.state));
+                beginning.items.extend(listings);
                 beginning.evicted = (missing > 0).then_some(Lost {
                     kind: LossKind::Evicted,
                     n: missing,
                 });
             }
             _ => {
-                let open = self.store.connections().iter();
-                let open = open.filter(|(_, connection)| connection.state == ConnState::Open);
-                let listings = open.map(|(_, connection)| Arc::new(listing(connection, now)));
-                beginning.items = listings
-                    .map(|event| (self.number, Item::Event(event)))
-                    .collect();
+                beginning.items = self.listings(now, |_| true).collect();
                 beginning.hello.seeded = beginning.items.len() as u64;
             }
         }
         Some(beginning)
+    }
+
+    /// The rows of those connections that are open and wanted.
+    fn listings(
+        &self,
+        now: Timestamp,
+        wanted: impl Fn(&Connection) -> bool,
+    ) -> impl Iterator<Item = Numbered> {
+        let open = self.store.connections().iter();
+        let open = open.filter(|(_, connection)| connection.state == ConnState::Open);
+        let wanted = open.filter(move |(_, connection)| wanted(connection));
+        let listing = move |connection| Arc::new(listing(connection, now));
+        wanted.map(move |(_, connection)| (self.number, Item::Event(listing(connection))))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::ends::{Ends, is_other_end};
 use super::journal::{Cursor, Journal};
 use super::slots::Slots;
-use super::{ConnId, Event, EventId, NodeIx, Phase, TcpState, Timestamp, WorkloadIx};
+use super::{ConnId, Event, EventId, NodeIx, Phase, TcpState, Timestamp, Trouble, WorkloadIx};
 
 /// What names a connection among all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,8 +76,8 @@ pub(super) struct Alive {
     pub(super) workload: WorkloadIx,
     /// It is certain that it is open.
     pub(super) certain: bool,
-    /// When it was listed last, the peer had closed it and its process had not.
-    pub(super) left_open: bool,
+    /// What was wrong with its state when it was listed last.
+    pub(super) stuck: Option<Trouble>,
 }
 
 /// What is known of a connection before an event, and after it.
@@ -389,6 +389,9 @@ impl Connection {
         self.last = id;
         self.opening = Some(id);
         self.row.kind = event.kind;
+        if self.row.state == Some(TcpState::Unaccepted) {
+            self.row.state = None;
+        }
         if self.state != ConnState::Ended {
             self.row.phase = event.phase;
         }
@@ -413,7 +416,7 @@ impl Connection {
         matches!(self.state, ConnState::Open | ConnState::Unsure).then_some(Alive {
             workload: self.workload,
             certain: self.state == ConnState::Open,
-            left_open: self.row.state == Some(TcpState::CloseWait),
+            stuck: self.row.state.and_then(Trouble::of_state),
         })
     }
 

@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{ConnKey, Connection, Endpoint, EventType, PeerKind};
+use super::{ConnKey, Connection, Endpoint, EventType, PeerKind, TcpState};
 
 /// The clocks of two nodes, and the time an accept queue takes, may put the openings of the two
 /// ends of a connection that far apart.
@@ -40,8 +40,9 @@ fn asks_service(row: &Connection) -> bool {
 
 /// Whether it was opened by the other end.
 fn serves(row: &Connection) -> bool {
-    let kind = row.row.kind;
+    let (kind, state) = (row.row.kind, row.row.state);
     matches!(kind, Some(EventType::Accept | EventType::Unknown))
+        || state == Some(TcpState::Unaccepted)
 }
 
 impl Ends {

@@ -148,11 +148,14 @@ pub enum TcpState {
     Listen = 10,
     Closing = 11,
     NewSynRecv = 12,
+    /// None of the kernel's: established, or closed by the peer since, and no process has accepted
+    /// it for long.
+    Unaccepted = 13,
 }
 
 impl TcpState {
     /// All states, in the kernel's order; the first is number 1.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Established,
         Self::SynSent,
         Self::SynRecv,
@@ -165,12 +168,14 @@ impl TcpState {
         Self::Listen,
         Self::Closing,
         Self::NewSynRecv,
+        Self::Unaccepted,
     ];
 
     /// The state that the kernel numbers so.
     #[must_use]
     pub fn from_kernel(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+        let state = Self::ALL.get(usize::from(number).checked_sub(1)?).copied();
+        state.filter(|state| *state != Self::Unaccepted)
     }
 
     /// The name as `ss` and RFC 9293 have it, with underscores.
@@ -189,6 +194,7 @@ impl TcpState {
             Self::Listen => "LISTEN",
             Self::Closing => "CLOSING",
             Self::NewSynRecv => "NEW_SYN_RECV",
+            Self::Unaccepted => "UNACCEPTED",
         }
     }
 }

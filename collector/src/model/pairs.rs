@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::connection::Change;
 use super::trouble::{Thresholds, Trouble};
-use super::{Event, EventId, EventType, Peer, Phase, Recent, Timestamp, WorkloadIx};
+use super::{Event, EventId, EventType, Peer, Phase, Recent, TcpState, Timestamp, WorkloadIx};
 
 /// Which end opened the connections of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +50,11 @@ impl PairKey {
     /// The pair of an event of a workload's connection in that direction.
     #[must_use]
     pub fn of(who: WorkloadIx, direction: Direction, event: &Event) -> Self {
+        // Whoever waits to be accepted has connected, whether or not that was seen.
+        let direction = match event.state {
+            Some(TcpState::Unaccepted) => Direction::In,
+            _ => direction,
+        };
         let port = match direction {
             Direction::Out => Some(event.remote.port),
             Direction::In => Some(event.local.port),
@@ -84,7 +89,7 @@ const ROWS: usize = 32;
 pub struct Troubled {
     /// What it is.
     pub trouble: Trouble,
-    /// How often; of connections left open, how many still are.
+    /// How often; of what passes, how many there are now.
     pub count: u64,
     /// When first.
     pub first: Timestamp,
@@ -231,16 +236,25 @@ impl Pairs {
             (Some(_), None) => pair.open = pair.open.saturating_sub(1),
             _ => {}
         }
-        let [was_left, is_left] =
-            [change.before, change.after].map(|alive| alive.is_some_and(|alive| alive.left_open));
+        let [was_stuck, is_stuck] =
+            [change.before, change.after].map(|alive| alive.and_then(|alive| alive.stuck));
         for trouble in Trouble::shown_by(event, thresholds) {
             // Of a state it is no news that it is still so.
-            if trouble != Trouble::CloseWait || (is_left && !was_left) {
+            if !trouble.passes() || (is_stuck == Some(trouble) && was_stuck != is_stuck) {
                 pair.add(trouble, id, event.ts, now);
             }
         }
-        if was_left && !is_left {
-            pair.take_back(Trouble::CloseWait);
+        if let (Some(before), Some(trouble)) = (change.before, was_stuck)
+            && is_stuck != was_stuck
+        {
+            // Nobody's connection becomes somebody's when it is accepted.
+            let key = match trouble {
+                Trouble::Unaccepted => PairKey::of(before.workload, Direction::In, event),
+                _ => key,
+            };
+            if let Some(pair) = self.all.get_mut(&key) {
+                pair.take_back(trouble);
+            }
         }
     }
 
@@ -304,7 +318,7 @@ mod tests {
         let alive = Alive {
             workload,
             certain: true,
-            left_open: false,
+            stuck: None,
         };
         let change = Change {
             before: None,

@@ -11,6 +11,9 @@ pub struct Thresholds {
     pub slow_accept_us: u64,
     /// Slow accepts of one pair, in about the last minute, that make a finding.
     pub slow_accepts: u32,
+    /// A connection that has waited that long to be accepted is not accepted. On this host; agents
+    /// have an own time.
+    pub unaccepted_us: u64,
     /// A connection that lasted less is short.
     pub short_us: u64,
     /// Short connections of one pair, in the last ten to twenty seconds, that make a finding.
@@ -34,6 +37,7 @@ impl Default for Thresholds {
             failures: 3,
             slow_accept_us: 100_000,
             slow_accepts: 3,
+            unaccepted_us: 3_000_000,
             short_us: 1_000_000,
             short: 100,
             retransmissions: 20,
@@ -61,12 +65,14 @@ pub enum Trouble {
     Unreachable,
     Aborted,
     Killed,
-    /// Established, and no process accepted it.
+    /// It was established and is over, and no process had accepted it.
     NeverAccepted,
     /// It waited in the accept queue for long.
     SlowAccept,
     /// When it was listed, the peer had closed it and its process had not.
     CloseWait,
+    /// When it was listed, it had waited to be accepted for long.
+    Unaccepted,
     /// It lasted a short time.
     Short,
     /// Many segments were sent again.
@@ -75,7 +81,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Refused,
         Self::ConnectTimeout,
         Self::ConnectUnreachable,
@@ -90,6 +96,7 @@ impl Trouble {
         Self::NeverAccepted,
         Self::SlowAccept,
         Self::CloseWait,
+        Self::Unaccepted,
         Self::Short,
         Self::Storm,
     ];
@@ -108,7 +115,7 @@ impl Trouble {
             Self::Timeout => "timeout",
             Self::Aborted => "aborted",
             Self::Killed => "killed",
-            Self::NeverAccepted => "never accepted",
+            Self::NeverAccepted | Self::Unaccepted => "never accepted",
             Self::SlowAccept => "slow accept",
             Self::CloseWait => "CLOSE_WAIT",
             Self::Short => "short-lived",
@@ -123,12 +130,29 @@ impl Trouble {
         self <= Self::Killed
     }
 
+    /// What is wrong with a connection for as long as it is in that state: it passes.
+    #[must_use]
+    pub fn of_state(state: TcpState) -> Option<Self> {
+        match state {
+            TcpState::CloseWait => Some(Self::CloseWait),
+            TcpState::Unaccepted => Some(Self::Unaccepted),
+            _ => None,
+        }
+    }
+
+    /// It is one of [`Self::of_state`].
+    #[must_use]
+    pub fn passes(self) -> bool {
+        matches!(self, Self::CloseWait | Self::Unaccepted)
+    }
+
     /// All that an event shows.
     pub fn shown_by(event: &Event, thresholds: &Thresholds) -> impl Iterator<Item = Self> {
-        const OTHERS: [Trouble; 5] = [
+        const OTHERS: [Trouble; 6] = [
             Trouble::NeverAccepted,
             Trouble::SlowAccept,
             Trouble::CloseWait,
+            Trouble::Unaccepted,
             Trouble::Short,
             Trouble::Storm,
         ];
@@ -168,7 +192,9 @@ impl Trouble {
                 event.kind == Some(EventType::Accept)
                     && lat.is_some_and(|us| us >= thresholds.slow_accept_us)
             }
-            Self::CloseWait => event.phase.is_none() && event.state == Some(TcpState::CloseWait),
+            Self::CloseWait | Self::Unaccepted => {
+                event.phase.is_none() && event.state.and_then(Self::of_state) == Some(self)
+            }
             Self::Short => {
                 let dur = event.figures.dur_us.map(|us| us.get());
                 event.phase == Some(Phase::End) && dur.is_some_and(|us| us < thresholds.short_us)

@@ -84,6 +84,9 @@ const ACCEPT_IO_URING: Hook = (
 /// The iterator over what is open at the start.
 pub(super) const SEED: &str = "seed";
 
+/// Tells of one socket that nobody accepts, when it is run.
+pub(super) const UNACCEPTED: &str = "unaccepted";
+
 /// The object's programs, by name.
 type Programs<'a> = HashMap<&'a str, &'a mut Program>;
 
@@ -92,6 +95,15 @@ pub(super) fn load_seed(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
     let seed: &mut Iter = typed(ebpf.program_mut(SEED), SEED)?;
     seed.load("task_file", btf).map_err(|e| ProbeError::Attach {
         program: SEED,
+        why: chain(&e),
+    })
+}
+
+/// Loads what tells of a socket that nobody accepts, which is attached to nothing.
+pub(super) fn load_unaccepted(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
+    let program: &mut RawTracePoint = typed(ebpf.program_mut(UNACCEPTED), UNACCEPTED)?;
+    program.load().map_err(|e| ProbeError::Attach {
+        program: UNACCEPTED,
         why: chain(&e),
     })
 }

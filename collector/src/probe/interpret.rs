@@ -27,6 +27,8 @@ use crate::model::{
 const HOLD_NS: u64 = 1_000_000_000;
 /// How many endings are held back at the most; beyond, the oldest go out as they are.
 const HELD_MAX: usize = 262_144;
+/// Of so many connections it is told that nobody accepts them, at one time.
+const UNACCEPTED_MAX: usize = 65_536;
 
 /// Names the workload of a cgroup (0 is none).
 pub trait Origins {
@@ -45,6 +47,8 @@ pub struct Interpreter {
     /// Sockets that were reset in an accept queue, by connection, until they are accepted or never
     /// will be: when a listener closes, the kernel first forgets where they were connected to.
     reset_in_queue: FxHashMap<u64, Record>,
+    /// What was told to wait in an accept queue, by connection, until it is accepted or ends.
+    unaccepted: FxHashMap<u64, Event>,
     /// Sockets listed by the snapshot.
     listed: u64,
     /// Records that made no sense.
@@ -161,7 +165,46 @@ impl Interpreter {
         std::mem::take(&mut self.malformed)
     }
 
+    /// Says that a connection waits to be accepted, and has done so for long: `listing` is its row.
+    pub fn tell_unaccepted(&mut self, mut listing: Event, out: &mut Output<'_>) {
+        if self.unaccepted.len() < UNACCEPTED_MAX {
+            listing.before &= self.was_open(listing.conn.0);
+            listing.state = Some(TcpState::Unaccepted);
+            self.unaccepted.insert(listing.conn.0, listing.clone());
+            out.events.push(listing);
+        }
+    }
+
+    /// The connections that wait to be accepted, as far as is told.
+    #[must_use]
+    pub fn unaccepted(&self) -> Vec<ConnId> {
+        self.unaccepted.keys().copied().map(ConnId).collect()
+    }
+
+    /// Connections of [`Self::unaccepted`] that do not wait any more, although nothing said so: that
+    /// is taken back, and nothing is said of what they are now.
+    pub fn waits_no_more(
+        &mut self,
+        conns: impl IntoIterator<Item = ConnId>,
+        now_ns: u64,
+        out: &mut Output<'_>,
+    ) {
+        for conn in conns {
+            if let Some(listing) = self.unaccepted.remove(&conn.0) {
+                out.events.push(Event {
+                    ts: out.clock.wall(now_ns),
+                    state: None,
+                    figures: Figures::default(),
+                    ..listing
+                });
+            }
+        }
+    }
+
     fn record(&mut self, record: Record, out: &mut Output<'_>) {
+        if record.kind != kind::UNACCEPTED && !self.unaccepted.is_empty() {
+            self.unaccepted.remove(&record.conn);
+        }
         match record.kind {
             kind::CONNECT => self.connect(&record, out),
             kind::ACCEPT => {
@@ -181,8 +224,21 @@ impl Interpreter {
                 self.listed += 1;
                 self.list(&record, out);
             }
+            kind::UNACCEPTED => self.waits(&record, out),
             _ => self.malformed += 1,
         }
+    }
+
+    /// It waits to be accepted.
+    fn waits(&mut self, record: &Record, out: &mut Output<'_>) {
+        let mut row = self.event(record, EventType::Unknown, Phase::Open, out);
+        (row.kind, row.phase) = (None, None);
+        row.figures.dur_us = elapsed_us(record.start_ns, record.ts_ns);
+        if record.task.cgroup != 0 {
+            row.origin = out.origins.origin(record.task.cgroup);
+            row.cgroup = NonMaxU64::new(record.task.cgroup);
+        }
+        self.tell_unaccepted(row, out);
     }
 
     /// Says in which state a socket is.

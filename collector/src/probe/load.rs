@@ -9,11 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
-use aya::programs::Iter;
+use aya::programs::{Iter, Program, RawTracePointRunOptions, TestRun};
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
 use probe_common::{LOOKER, Offsets, RingOffsets, Tracked, Wanted, flag, lost, ring_files};
 
 use super::btf::{self, Btf, BtfError};
+use super::clock::monotonic_ns;
 use super::drift::DriftCheck;
 use super::hooks::{self, typed};
 use super::prebuilt;
@@ -36,6 +37,8 @@ pub struct Options {
     pub wanted: Wanted,
     /// The time between two comparisons of what is remembered with what the kernel lists.
     pub look_every: Duration,
+    /// A connection that has waited in an accept queue for that long is told of. Milliseconds count.
+    pub unaccepted_after: Duration,
 }
 
 impl Default for Options {
@@ -47,9 +50,13 @@ impl Default for Options {
             max_sockets: 262_144,
             wanted: Wanted::ALL,
             look_every: Duration::from_secs(30),
+            unaccepted_after: Duration::from_secs(3),
         }
     }
 }
+
+/// Of so many sockets it is told at once that nobody accepts them.
+const TOLD_AT_ONCE: usize = 1024;
 
 /// The probes' map of sockets.
 const SOCKETS: &str = "SOCKS";
@@ -91,6 +98,8 @@ pub struct Probes {
     accept_hook: HookKind,
     /// Why there is no iterator, or that there is one.
     iterator: Result<(), String>,
+    /// How long a socket may wait to be accepted until that is told, in nanoseconds.
+    unaccepted_ns: u64,
 }
 
 impl Probes {
@@ -116,6 +125,7 @@ impl Probes {
         let ring_offsets = ring_offsets(&kernel);
         let mptcp_first = kernel.offset("mptcp_sock.first").unwrap_or_default();
         let wanted = options.wanted.words();
+        let sock_cgroup = kernel.offset("sock.sk_cgrp_data").unwrap_or_default();
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
         let mut ebpf = loader
@@ -126,6 +136,7 @@ impl Probes {
             .override_global("RING_OFFSETS", &ring_offsets[..], true)
             .override_global("MPTCP_FIRST", &mptcp_first, true)
             .override_global("WANTED", &wanted[..], true)
+            .override_global("SOCK_CGROUP", &sock_cgroup, true)
             .map_max_entries("RING", options.buffer)
             .map_max_entries(SOCKETS, options.max_sockets)
             .load(&object)
@@ -133,6 +144,9 @@ impl Probes {
         let lost = take_map(&mut ebpf, "LOST")?;
 
         let seed = hooks::load_seed(&mut ebpf, &btf);
+        if let Err(error) = hooks::load_unaccepted(&mut ebpf) {
+            tracing::warn!("what nobody accepts is not told: {error}");
+        }
         let accept_hook = hooks::attach_all(&mut ebpf, &btf, options)?;
         let mut watching: Array<MapData, u32> = take_map(&mut ebpf, "WATCHING")?;
         let attached = Timestamp::now();
@@ -149,6 +163,7 @@ impl Probes {
             attached,
             accept_hook,
             iterator: seed.map_err(|e| e.to_string()),
+            unaccepted_ns: u64::try_from(options.unaccepted_after.as_nanos()).unwrap_or(u64::MAX),
             ebpf,
         })
     }
@@ -215,17 +230,57 @@ impl Probes {
         self.tracked().iter().filter(unsaid).count() as u64
     }
 
-    /// What is in the map of sockets.
-    fn tracked(&self) -> Vec<Tracked> {
-        let sockets = self.ebpf.map(SOCKETS).map(HashMap::try_from);
-        let Some(Ok(sockets)) = sockets else {
-            return Vec::new();
+    /// Tells of the connections that have waited in an accept queue for long, as records in the ring,
+    /// each of them once.
+    ///
+    /// # Errors
+    /// If the kernel refuses to run what tells it.
+    pub fn tell_unaccepted(&self) -> Result<(), ProbeError> {
+        let long_ago = monotonic_ns().saturating_sub(self.unaccepted_ns);
+        let waits = |socket: &Tracked| {
+            let queued = socket.flags & (flag::QUEUED | flag::ENDED) == flag::QUEUED;
+            queued && socket.told == 0 && (1..=long_ago).contains(&socket.start_ns)
         };
-        let sockets: HashMap<&MapData, u64, [u8; size_of::<Tracked>()]> = sockets;
-        let entries = sockets.iter().filter_map(Result::ok);
-        entries
-            .map(|(_, bytes)| Tracked::from_bytes(&bytes))
-            .collect()
+        let waiting: Vec<u64> = self
+            .sockets()
+            .filter(|(_, socket)| waits(socket))
+            .map(|(address, _)| address)
+            .take(TOLD_AT_ONCE)
+            .collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let program = self.ebpf.program(hooks::UNACCEPTED);
+        let Some(Program::RawTracePoint(program)) = program else {
+            return Ok(());
+        };
+        for address in waiting {
+            let mut run = RawTracePointRunOptions::new();
+            run.args[0] = address;
+            program.test_run(run).map_err(|e| ProbeError::Attach {
+                program: hooks::UNACCEPTED,
+                why: chain(&e),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What is in the map of sockets.
+    pub(crate) fn tracked(&self) -> Vec<Tracked> {
+        self.sockets().map(|(_, socket)| socket).collect()
+    }
+
+    /// The same, with the sockets' addresses.
+    fn sockets(&self) -> impl Iterator<Item = (u64, Tracked)> {
+        type Sockets<'a> = HashMap<&'a MapData, u64, [u8; size_of::<Tracked>()]>;
+        let sockets = self.ebpf.map(SOCKETS).map(Sockets::try_from);
+        let sockets = sockets.and_then(Result::ok);
+        let entries: Vec<_> = sockets
+            .iter()
+            .flat_map(|sockets| sockets.iter().filter_map(Result::ok))
+            .collect();
+        let entries = entries.into_iter();
+        entries.map(|(address, bytes)| (address, Tracked::from_bytes(&bytes)))
     }
 
     /// Lists the sockets that processes hold now, as records in the ring, and remembers their

@@ -4,11 +4,13 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use probe_common::lost;
+use nonmax::NonMaxU64;
+use probe_common::{Tracked, flag, lost};
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::queued::Queued;
 use super::{Stop, Updates, half_closed, snapshot};
 use crate::identity::{self, CgroupIndex, Hierarchy};
 use crate::model::{
@@ -37,6 +39,8 @@ const PACE: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_secs(1);
 /// How often what is open is listed at the start, if the ring has no room for all of it.
 const LISTINGS: u32 = 64;
+/// The pause after a look through the map of sockets, in times of what it took.
+const LOOK_SHARE: u32 = 50;
 /// How many events one batch holds at the most.
 const BATCH_MAX: usize = 8192;
 /// How many batches wait for a slow reader. When they are full the ring fills, and counts.
@@ -118,6 +122,11 @@ struct Reader {
     /// When what is open is to be looked through again, and how long after that.
     next_look: Instant,
     look_every: Duration,
+    /// What waited to be accepted at the start, and how long it may.
+    queued: Option<Queued>,
+    unaccepted_after: Duration,
+    /// When what waits to be accepted is looked for again.
+    next_unaccepted: Instant,
     attached: Timestamp,
     /// Decoded, and not sent yet.
     events: Vec<Event>,
@@ -145,6 +154,9 @@ impl Reader {
             unfit: 0,
             next_look: Instant::now() + options.probe.look_every,
             look_every: options.probe.look_every,
+            queued: None,
+            unaccepted_after: options.probe.unaccepted_after,
+            next_unaccepted: Instant::now(),
             events: Vec::new(),
         })
     }
@@ -200,6 +212,8 @@ impl Reader {
         origins.now = Instant::now();
         let others = snapshot::others(&all, &known, self.attached, |cgroup| origins.of(cgroup));
         self.events.extend(others);
+        let is_new = |socket: &sock_diag::Socket| !known.contains(&socket.cookie);
+        self.queued = Some(Queued::among(&all, is_new, self.unaccepted_after));
         if self.seeded {
             let listed = self.events.iter().filter(|event| event.kind.is_none());
             let listed = listed.map(|event| event.conn);
@@ -243,9 +257,11 @@ impl Reader {
                     }
                     if std::mem::take(&mut self.ring_overran) {
                         self.forget_gone();
+                        self.take_back_unaccepted();
                     }
                     self.ask_half_closed();
                     self.list_left_open();
+                    self.list_unaccepted();
                     lost = self.lost();
                 }
                 () = pace => {}
@@ -365,6 +381,45 @@ impl Reader {
         for listing in self.drift.left_open() {
             self.interpreter.list(&listing, &mut out);
         }
+    }
+
+    /// Looks for what waits to be accepted for long. The map may be large: at most a fiftieth of the
+    /// time goes there.
+    fn list_unaccepted(&mut self) {
+        let still = self.queued.as_mut().map(Queued::still);
+        for (netns, socket) in still.into_iter().flatten() {
+            let mut out = output(&mut self.events, &mut self.origins);
+            let origin = out.origins.origin(socket.cgroup.unwrap_or_default());
+            let mut row = snapshot::row(netns, &socket, out.clock.wall(monotonic_ns()), origin);
+            row.cgroup = socket.cgroup.and_then(NonMaxU64::new);
+            self.interpreter.tell_unaccepted(row, &mut out);
+        }
+        let began = Instant::now();
+        if began < self.next_unaccepted {
+            return;
+        }
+        if let Err(error) = self.probes.tell_unaccepted() {
+            tracing::debug!("no look at what waits to be accepted: {error}");
+        }
+        self.next_unaccepted = began + began.elapsed() * LOOK_SHARE;
+    }
+
+    /// Takes back that connections wait to be accepted, if the record that said otherwise was lost.
+    fn take_back_unaccepted(&mut self) {
+        let told = self.interpreter.unaccepted();
+        if told.is_empty() {
+            return;
+        }
+        // In this order: what is not remembered any more, or has been accepted, has sent its record.
+        let remembered = self.probes.tracked();
+        let now_ns = monotonic_ns();
+        self.drain_all();
+        let waits = |socket: &&Tracked| socket.flags & flag::QUEUED != 0;
+        let waiting = remembered.iter().filter(waits);
+        let waiting: FxHashSet<ConnId> = waiting.map(|socket| ConnId(socket.conn)).collect();
+        let over = told.into_iter().filter(|conn| !waiting.contains(conn));
+        let mut out = output(&mut self.events, &mut self.origins);
+        self.interpreter.waits_no_more(over, now_ns, &mut out);
     }
 
     /// Forgets connections that were shut one way only, if they are gone and the record that said

@@ -25,7 +25,7 @@ pub fn others(
 }
 
 /// The row of one socket, without an owner.
-fn row(netns: u32, socket: &Socket, now: Timestamp, origin: Arc<Origin>) -> Event {
+pub fn row(netns: u32, socket: &Socket, now: Timestamp, origin: Arc<Origin>) -> Event {
     Event {
         seq: None,
         ts: now,

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use collector::model::findings::{Problem, Shows};
-use collector::model::{
-    ConnState, Connection, Event, EventId, Kind, PairKey, Store, Trouble, WorkloadIx,
-};
+use collector::model::{Connection, Event, EventId, Kind, PairKey, Store, Trouble, WorkloadIx};
 
 /// Rows of one pod, type, problem or node.
 #[derive(Clone, Debug)]
@@ -78,9 +76,9 @@ impl Scope {
         matches!(
             self.of,
             Of::Problem {
-                shows: Shows::Trouble(Trouble::CloseWait),
+                shows: Shows::Trouble(trouble),
                 ..
-            }
+            } if trouble.passes()
         )
     }
 
@@ -93,12 +91,13 @@ impl Scope {
     }
 }
 
-/// It was left open, and is not open any more.
+/// It was in a state that passes, and is not any more.
 fn is_over(shows: Shows, event: &Event, store: &Store) -> bool {
-    if shows != Shows::Trouble(Trouble::CloseWait) {
+    let Shows::Trouble(trouble) = shows else {
         return false;
-    }
+    };
     let known = store.connection_of(event);
     let known = known.and_then(|key| store.connections().get(key));
-    known.is_some_and(|known| known.state == ConnState::Ended)
+    let state = |known: &Connection| known.row.state.and_then(Trouble::of_state);
+    trouble.passes() && known.is_some_and(|known| state(known) != Some(trouble))
 }

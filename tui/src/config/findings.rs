@@ -15,6 +15,7 @@ pub(super) struct Findings {
     failures: Option<Spanned<u32>>,
     slow_accept: Option<Spanned<String>>,
     slow_accepts: Option<Spanned<u32>>,
+    unaccepted: Option<Spanned<String>>,
     short: Option<Spanned<String>>,
     churn: Option<Spanned<u32>>,
     retransmissions: Option<Spanned<u32>>,
@@ -33,6 +34,7 @@ impl Findings {
         set(&mut to.failures, self.failures.as_ref(), MANY)?;
         set_time(&mut to.slow_accept_us, self.slow_accept.as_ref())?;
         set(&mut to.slow_accepts, self.slow_accepts.as_ref(), MANY)?;
+        set_time(&mut to.unaccepted_us, self.unaccepted.as_ref())?;
         set_time(&mut to.short_us, self.short.as_ref())?;
         set(&mut to.short, self.churn.as_ref(), MANY)?;
         set(&mut to.retransmissions, self.retransmissions.as_ref(), MANY)?;

@@ -79,6 +79,7 @@ fn the_sample_has_every_key() {
             "failures",
             "slow-accept",
             "slow-accepts",
+            "unaccepted",
             "short",
             "churn",
             "retransmissions",

@@ -44,7 +44,7 @@ fn failing(troubled: &Troubled, thresholds: &Thresholds, now: Timestamp) -> bool
 }
 
 /// All checks.
-pub static CHECKS: [Check; 13] = [
+pub static CHECKS: [Check; 14] = [
     check(
         "refused",
         Trouble::Refused,
@@ -68,6 +68,12 @@ pub static CHECKS: [Check; 13] = [
         Trouble::NeverAccepted,
         |troubled, _, now| troubled.recent.minute(now) > 0,
         "Connections got established and ended, and no process had accepted them: they waited in the backlog.",
+    ),
+    check(
+        "never accepted",
+        Trouble::Unaccepted,
+        |_, _, _| true,
+        "These connections are established, and wait in the backlog: for seconds, no process has accepted them.",
     ),
     check(
         "slow accept",
@@ -122,8 +128,8 @@ pub static CHECKS: [Check; 13] = [
 ];
 
 /// Of those that are found elsewhere.
-pub(super) const PORTS: &Check = &CHECKS[11];
-pub(super) const ONE_PEER: &Check = &CHECKS[12];
+pub(super) const PORTS: &Check = &CHECKS[12];
+pub(super) const ONE_PEER: &Check = &CHECKS[13];
 
 impl Check {
     pub(super) fn applies(

@@ -42,7 +42,10 @@ impl Problem {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match self.shows {
-            Shows::Trouble(trouble) => trouble.is_failure() || trouble == Trouble::NeverAccepted,
+            Shows::Trouble(trouble) => {
+                trouble.is_failure()
+                    || matches!(trouble, Trouble::NeverAccepted | Trouble::Unaccepted)
+            }
             Shows::Pair => false,
             Shows::Rows => true,
         }

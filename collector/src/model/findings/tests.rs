@@ -6,7 +6,8 @@ use nonmax::{NonMaxU32, NonMaxU64};
 
 use super::*;
 use crate::model::{
-    Batch, Event, EventType, Limits, Peer, PeerKind, Phase, Reason, TcpState, Update, sample,
+    Batch, Direction, Event, EventType, Limits, Peer, PeerKind, Phase, Reason, TcpState, Update,
+    sample,
 };
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
@@ -80,6 +81,45 @@ fn close_wait_is_known_of_what_was_listed_until_it_ends() {
     listed.state = Some(TcpState::CloseWait);
     assert_eq!(names(&found(vec![listed.clone()])), ["CLOSE_WAIT"]);
     assert_eq!(names(&found(vec![listed, sample::close(1, 80)])), [""; 0]);
+}
+
+#[test]
+fn what_waits_to_be_accepted_is_known_until_it_is_or_ends() {
+    let waits = |conn: u64| Event {
+        state: Some(TcpState::Unaccepted),
+        before: false,
+        process: None,
+        ..sample::listed(conn, 80)
+    };
+    let accept = |conn: u64| Event {
+        kind: Some(EventType::Accept),
+        ..sample::connect(conn, 80)
+    };
+    // As where nothing is known of it any more.
+    let withdrawn = |conn: u64| Event {
+        state: None,
+        ..waits(conn)
+    };
+    let mut events = vec![
+        sample::listed(3, 80),
+        waits(1),
+        waits(2),
+        waits(2),
+        waits(3),
+    ];
+    let problems = found(events.clone());
+    assert_eq!(names(&problems), ["never accepted"]);
+    assert!(problems[0].is_failure());
+    assert_eq!(problems[0].pair.direction, Direction::In);
+    assert_eq!((problems[0].pair.port, problems[0].count), (Some(80), 3));
+    events.extend([accept(1), withdrawn(3)]);
+    let problems = found(events.clone());
+    assert_eq!(
+        (names(&problems), problems[0].count),
+        (vec!["never accepted"], 1)
+    );
+    events.push(sample::close(2, 80));
+    assert_eq!(names(&found(events)), [""; 0]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use collector::probe;
 
 use super::cases;
 use super::place::start;
-use crate::actor::{Actor, Listener, Op, V4, as_fd};
+use crate::actor::{Actor, Listener, Op, V4, V6, as_fd};
 use crate::case::{Case, Fallible, Stop, failed, lacking};
 use crate::machine::BOUND;
 use crate::trace::{Log, Tracer, is_raw_state_forced};
@@ -23,6 +23,8 @@ cases! { "findings":
     connect_timeout,
     unreachable,
     never_accepted,
+    unaccepted,
+    unaccepted_since_before_the_start,
     slow_accept,
     close_wait,
     close_wait_later,
@@ -171,6 +173,57 @@ fn never_accepted(case: &Case) -> Fallible<()> {
     stage.client.connects(listener.addr)?;
     stage.server.closes(listener.fd)?;
     stage.finds(case.tracer(), since, &["never accepted"])
+}
+
+/// It waits in the queue, which is told while it does, once, and taken back when it is accepted.
+fn unaccepted(_: &Case) -> Fallible<()> {
+    let mut stage = Stage::new()?;
+    let after = Duration::from_millis(500);
+    let tracer = start(&probe::Options {
+        unaccepted_after: after,
+        ..probe::Options::default()
+    })?;
+    let listener = stage.server.listens(V4)?;
+    let first = stage.client.connects(listener.addr)?;
+    stage.finds(&tracer, 0, &["never accepted"])?;
+    // Another one is told, and the first one not again.
+    let second = stage.client.connects(listener.addr)?;
+    let waiting = |log: &Log, client: SocketAddr| {
+        let of =
+            |e: &&Event| e.state == Some(TcpState::Unaccepted) && e.remote.port == client.port();
+        log.events.iter().filter(of).cloned().collect::<Vec<_>>()
+    };
+    let told = tracer.wait_for(BOUND, |log| !waiting(log, second.local).is_empty());
+    let rows = waiting(&tracer.log(), first.local);
+    let [row] = rows.as_slice() else {
+        return failed(format!("expected one row of the first, found {rows:?}"));
+    };
+    let waited = row.figures.dur_us.map(|us| Duration::from_micros(us.get()));
+    if !told || row.before || row.process.is_some() || row.local.port != listener.addr.port() {
+        return failed(format!("the row is wrong: {row:?}"));
+    }
+    if waited.is_none_or(|waited| waited < after) {
+        return failed(format!("it was told too early: {row:?}"));
+    }
+    stage.server.accepts(listener)?;
+    stage.server.accepts(listener)?;
+    stage.finds(&tracer, 0, &[])
+}
+
+/// It has waited since before the tracer started.
+fn unaccepted_since_before_the_start(_: &Case) -> Fallible<()> {
+    let mut stage = Stage::new()?;
+    let listener = stage.server.listens(V6)?;
+    stage.client.connects(listener.addr)?;
+    stage.client.connects(listener.addr)?;
+    let tracer = start(&probe::Options {
+        unaccepted_after: Duration::from_millis(500),
+        ..probe::Options::default()
+    })?;
+    stage.finds(&tracer, 0, &["never accepted"])?;
+    stage.server.accepts(listener)?;
+    stage.server.accepts(listener)?;
+    stage.finds(&tracer, 0, &[])
 }
 
 fn slow_accept(case: &Case) -> Fallible<()> {
