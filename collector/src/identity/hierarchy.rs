@@ -63,6 +63,16 @@ impl Hierarchy {
         self.mount.join(path.trim_start_matches('/'))
     }
 
+    /// Some of the processes that are in a cgroup, `limit` at most; none if it is gone.
+    #[must_use]
+    pub(super) fn processes(&self, path: &str, limit: usize) -> Vec<u32> {
+        let text = fs::read_to_string(self.directory(path).join("cgroup.procs"));
+        let text = text.unwrap_or_default();
+        let pids = text.lines().filter_map(|pid| pid.parse().ok());
+        // Those of other pid namespaces are 0.
+        pids.filter(|pid| *pid != 0).take(limit).collect()
+    }
+
     /// Calls `each` with the id and the path of every cgroup, at most `limit` of them. What
     /// vanishes meanwhile is left out.
     pub(super) fn walk(&self, limit: usize, each: impl FnMut(u64, &str)) {

@@ -46,6 +46,8 @@ pub struct CgroupIndex {
 #[derive(Debug)]
 struct Known {
     workload: Workload,
+    /// Of a container, where it is.
+    path: Option<Box<str>>,
     /// Whether it is below the node's root.
     inside: bool,
     origin: Arc<Origin>,
@@ -134,6 +136,18 @@ impl CgroupIndex {
         Some((&known.workload, known.inside))
     }
 
+    /// Some of the processes that are in the cgroup of a container now.
+    #[must_use]
+    pub fn processes(&self, cgroup: u64) -> Vec<u32> {
+        /// Each of them says the same, and one may be gone before it is asked.
+        const MOST: usize = 8;
+        let path = self.known.get(&cgroup).and_then(|k| k.path.as_deref());
+        let found = self.hierarchy.as_ref().zip(path);
+        found.map_or_else(Vec::new, |(hierarchy, path)| {
+            hierarchy.processes(path, MOST)
+        })
+    }
+
     /// The origin of a workload that was found in another way, as on hosts with cgroup v1 only.
     pub fn origin_of(&mut self, workload: &Workload) -> Arc<Origin> {
         self.origins.of(workload)
@@ -189,6 +203,7 @@ impl CgroupIndex {
                 Known {
                     origin: origins.of(&workload),
                     inside: is_below(path, root),
+                    path: workload.container_id.as_ref().map(|_| path.into()),
                     workload,
                     walk,
                     gone: None,
@@ -344,6 +359,21 @@ mod tests {
             Some("nginx.service")
         );
         assert_eq!(host.index.walks, walks);
+    }
+
+    #[test]
+    fn a_container_has_processes() {
+        let container = format!("kubepods/pod/{}", "8f".repeat(32));
+        let host = Host::with(&[&container, NGINX]);
+        let id = make(host.dir.path(), &container);
+        assert!(host.index.processes(id).is_empty());
+        for cgroup in [&container, NGINX] {
+            let procs = host.dir.path().join(cgroup).join("cgroup.procs");
+            fs::write(procs, "0\n12\n34\n").unwrap();
+        }
+        assert_eq!(host.index.processes(id), [12, 34]);
+        let unit = make(host.dir.path(), NGINX);
+        assert!(host.index.processes(unit).is_empty());
     }
 
     #[test]

@@ -212,7 +212,10 @@ mod tests {
 
     #[test]
     fn the_sets_are_what_they_say() {
-        for state in TcpState::ALL {
+        let kernels = TcpState::ALL
+            .into_iter()
+            .filter(|s| *s != TcpState::Unaccepted);
+        for state in kernels {
             let listens = state == TcpState::Listen;
             assert_eq!(
                 States::ALL_BUT_LISTEN.contains(state),

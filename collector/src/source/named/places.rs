@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -31,6 +31,9 @@ pub struct Names {
     cgroups: CgroupIndex,
     pods: Arc<Mutex<Pods>>,
     known: FxHashMap<u64, Place>,
+    /// The names of containers by their ids, from what is mounted in them: the API server may know
+    /// neither them nor their pods yet.
+    mounted: FxHashMap<Box<str>, Box<str>>,
     /// What was named, and has not been told.
     news: Vec<Meta>,
     /// Those that were waited for in vain, by when they were.
@@ -73,6 +76,7 @@ impl Names {
             own: None,
             pods,
             known: FxHashMap::default(),
+            mounted: FxHashMap::default(),
             news: Vec::new(),
             nameless: VecDeque::new(),
             look_again: None,
@@ -157,7 +161,7 @@ impl Names {
         }
         let workload = workload.clone();
         let pid = event.process.as_ref().map(|process| process.pid);
-        let Some(named) = self.named(&workload, pid) else {
+        let Some(named) = self.named(&workload, cgroup, pid) else {
             return Err(Some(as_it_is()));
         };
         let whole = named.container.is_some() || workload.container_id.is_none();
@@ -170,24 +174,44 @@ impl Names {
         Ok(Place::Here(origin))
     }
 
-    /// Who a workload is, by the API server, or by a process in it that is still there.
-    fn named(&self, workload: &Workload, pid: Option<u32>) -> Option<Named> {
-        let pods = || self.pods.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = pods().name(workload)?;
-        if named.container.is_none()
-            && let (Some(uid), Some(id), Some(pid)) =
-                (&workload.pod_uid, &workload.container_id, pid)
-            && let Some(name) = mounts::container_of(pid, uid, id)
+    /// Who a workload is, by the API server, or by any process in it that is still there: the one of
+    /// the event, or another one of its cgroup.
+    fn named(&mut self, workload: &Workload, cgroup: u64, pid: Option<u32>) -> Option<Named> {
+        let name = |names: &Self| names.pods().name(workload);
+        let named = name(self);
+        if let (Some(uid), Some(id)) = (&workload.pod_uid, &workload.container_id)
+            && named.as_ref().is_none_or(|named| named.container.is_none())
+            && let Some(mounted) = self.mounted(uid, id, cgroup, pid)
         {
-            pods().started(uid, id, &name);
-            return pods().name(workload);
+            self.pods().started(uid, id, &mounted);
+            return name(self);
         }
-        Some(named)
+        named
+    }
+
+    /// The name of a container by what is mounted in it. It is looked at even if its pod is not known
+    /// yet: when that is, its processes may be gone.
+    fn mounted(&mut self, uid: &str, id: &str, cgroup: u64, pid: Option<u32>) -> Option<Box<str>> {
+        if let Some(name) = self.mounted.get(id) {
+            return Some(name.clone());
+        }
+        let others = self.cgroups.processes(cgroup).into_iter();
+        let mut pids = pid.into_iter().chain(others);
+        let name = pids.find_map(|pid| mounts::container_of(pid, uid, id))?;
+        if self.mounted.len() >= REMEMBERED {
+            self.mounted.clear();
+        }
+        self.mounted.insert(id.into(), name.clone());
+        Some(name)
+    }
+
+    fn pods(&self) -> MutexGuard<'_, Pods> {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A socket without an owner: the source may know the container's short id.
     fn name_without_cgroup(&self, event: &mut Event) -> Verdict {
-        let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let pods = self.pods();
         let short = event.origin.container.as_deref();
         let named = short.and_then(|short| pods.name_by_short_id(short));
         match named {
@@ -231,7 +255,9 @@ impl Names {
         for (cgroup, since) in std::mem::take(&mut self.nameless) {
             let workload = self.cgroups.place(cgroup, now);
             let workload = workload.map(|(workload, _)| workload.clone());
-            let named = workload.as_ref().and_then(|w| self.named(w, None));
+            let named = workload
+                .as_ref()
+                .and_then(|workload| self.named(workload, cgroup, None));
             match (workload, named) {
                 (Some(workload), Some(named)) if named.container.is_some() => {
                     let origin = origin(&self.node, named, None);
