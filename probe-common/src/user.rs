@@ -134,7 +134,7 @@ impl Wanted {
             bytes[4..].copy_from_slice(&high.to_ne_bytes());
             u64::from_ne_bytes(bytes)
         };
-        let flags = [pair(self.openings_only, self.reserved)];
+        let flags = [pair(self.openings_only, self.ports_are_unwanted)];
         let ports = self
             .ports
             .iter()

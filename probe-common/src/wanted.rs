@@ -55,8 +55,8 @@ pub struct Net {
 pub struct Wanted {
     /// 1: of no ending anything is said.
     pub openings_only: u32,
-    /// Makes the padding explicit.
-    pub reserved: u32,
+    /// 1: a port in one of [`Self::ports`] makes it one that is not wanted.
+    pub ports_are_unwanted: u32,
     /// A port is in one of these, if there are any. They stand in front.
     pub ports: [Ports; Self::MOST],
     /// An address is in one of these, likewise.
@@ -73,7 +73,7 @@ impl Wanted {
     /// Everything.
     pub const ALL: Self = Self {
         openings_only: 0,
-        reserved: 0,
+        ports_are_unwanted: 0,
         ports: [Ports {
             ends: 0,
             from: 0,
@@ -107,11 +107,12 @@ impl Wanted {
         }
         let [source, destination] = ports().map(u32::from);
         let within = |range: &Ports, port| (set(&range.from)..=set(&range.to)).contains(&port);
-        self.ports.iter().any(|range| {
+        let found = self.ports.iter().any(|range| {
             let ends = set(&range.ends);
             ends & ends::SOURCE != 0 && within(range, source)
                 || ends & ends::DESTINATION != 0 && within(range, destination)
-        })
+        });
+        found == (set(&self.ports_are_unwanted) == 0)
     }
 
     #[inline(always)]

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use collector::agent::auth::{Authorize, Remembered, SharedToken};
 use collector::agent::{self, probe};
+use collector::filter::Filter;
 use collector::identity::Hierarchy;
 use collector::identity::host::node_name;
 use collector::identity::node::node_root;
 use collector::kube::review::Reviews;
 use collector::kube::{access, node_pods};
 use collector::source::named::{self, Names};
-use collector::source::{Stop, host};
+use collector::source::{Stop, host, watched};
 
-use crate::cli::{Agent, Listen, Probe, Probes};
+use crate::cli::{Agent, Listen, Probe, Probes, lasting};
 use crate::signals::Signals;
 use crate::sources::host_options;
 
@@ -27,6 +28,9 @@ pub(crate) async fn run(options: Agent, probes: &Probes) -> anyhow::Result<ExitC
     if let Some(what) = options.probe {
         return ask(options.port, what).await;
     }
+    let filter = options.filter.as_deref().map(lasting);
+    let filter = filter.map(|filter| filter.unwrap_or_else(|error| error.exit()));
+    let filter = filter.filter(|filter| *filter != Filter::all());
     let address = match (options.listen, options.address) {
         (Listen::Loopback, _) => None,
         (Listen::Proxy, Some(address)) => Some(address),
@@ -46,9 +50,16 @@ pub(crate) async fn run(options: Agent, probes: &Probes) -> anyhow::Result<ExitC
     let bound = agent::Agent::bind(&place).await?;
     let (authorize, names) = surroundings(&options, &node).await?;
     let (source, stop) = (Stop::default(), Stop::default());
-    let mut updates = host::start(host_options(probes, Arc::clone(&node)), source.clone());
+    let mut host = host_options(probes, Arc::clone(&node));
+    if let Some(filter) = &filter {
+        host.probe.wanted = filter.wanted();
+    }
+    let mut updates = host::start(host, source.clone());
     if let Some(names) = names {
         updates = named::start(updates, names);
+    }
+    if let Some(filter) = filter {
+        updates = watched::start(updates, filter);
     }
     eprintln!("tcpscope: serving {node} on port {}", options.port);
     let mut serving = std::pin::pin!(bound.serve(updates, &source, &stop, authorize));

@@ -17,6 +17,7 @@ use collector::source::replay::Speed;
 use self::texts::EXAMPLES;
 
 pub(crate) use self::cluster::{Access, Agent, Cluster, K8s, K8sCommand, Listen, Probe, Via};
+pub(crate) use self::filters::lasting;
 pub(crate) use self::probes::{AcceptHook, Probes};
 #[cfg(test)]
 pub(crate) use self::view::THEMES;

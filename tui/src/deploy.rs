@@ -8,7 +8,7 @@ use collector::kube::deploy::{self, Objects, Options};
 use collector::kube::discover::AgentPod;
 use collector::kube::{access, discover};
 
-use crate::cli::{Access, K8sCommand, Listen};
+use crate::cli::{Access, K8sCommand, Listen, lasting};
 use crate::manual::print;
 
 /// How long `deploy --wait` waits for the agents, and `undeploy` until they are gone.
@@ -28,8 +28,12 @@ pub(crate) async fn run(command: K8sCommand) -> anyhow::Result<ExitCode> {
             image,
             listen,
             compat,
+            filter,
             access,
         } => {
+            if let Some(filter) = &filter {
+                lasting(filter).unwrap_or_else(|error| error.exit());
+            }
             let mut options = Options {
                 image,
                 listen: match listen {
@@ -37,6 +41,7 @@ pub(crate) async fn run(command: K8sCommand) -> anyhow::Result<ExitCode> {
                     Listen::Loopback => deploy::Listen::Loopback,
                 },
                 compat,
+                filter,
                 ..plain(&access)
             };
             if print_only {
@@ -64,6 +69,7 @@ fn plain(access: &Access) -> Options {
         image: String::new(),
         listen: deploy::Listen::Proxy,
         compat: false,
+        filter: None,
         minor: MINOR,
     }
 }

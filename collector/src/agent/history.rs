@@ -242,6 +242,7 @@ mod tests {
             version: Some("0.1.0".into()),
             kernel: "6.12".into(),
             accept_hook: None,
+            filter: None,
             seeded: 1,
             ts: Timestamp(0),
         };

@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::model::{EventType, Update};
+use crate::model::{EventType, Hello, Update};
 
 /// The figures and their names.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(super) struct Metrics {
     registry: Registry,
     events: Family<EventLabels, Counter>,
     lost: Family<LossLabels, Counter>,
+    watched: Family<WatchedLabels, Gauge>,
     clients: Gauge,
     pub(super) streams: Counter,
     refused: Family<RefusedLabels, Counter>,
@@ -29,6 +30,11 @@ struct EventLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LossLabels {
     src: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchedLabels {
+    filter: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +56,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("tcpscope");
         let (events, lost, refused) = (Family::default(), Family::default(), Family::default());
+        let watched = Family::default();
         let (clients, streams) = (Gauge::default(), Counter::default());
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
@@ -58,6 +65,11 @@ impl Default for Metrics {
             "lost",
             "Events lost before any client, by cause",
             lost.clone(),
+        );
+        registry.register(
+            "watched",
+            "1 for the filter of all that is watched, if there is one",
+            watched.clone(),
         );
         registry.register("clients", "Streams that are open", clients.clone());
         registry.register("streams", "Streams that were opened", streams.clone());
@@ -70,6 +82,7 @@ impl Default for Metrics {
             registry,
             events,
             lost,
+            watched,
             clients,
             streams,
             refused,
@@ -80,8 +93,10 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts what a source says.
     pub(super) fn count(&self, update: &Update) {
-        let Update::Batch(batch) = update else {
-            return;
+        let batch = match update {
+            Update::Batch(batch) => batch,
+            Update::Hello(hello) => return self.greet(hello),
+            _ => return,
         };
         for kind in EventType::ALL {
             let count = batch.events.iter().filter(|e| e.kind == Some(kind)).count();
@@ -94,6 +109,13 @@ impl Metrics {
         for lost in &batch.lost {
             let src = Word(lost.kind.word());
             self.lost.get_or_create(&LossLabels { src }).inc_by(lost.n);
+        }
+    }
+
+    fn greet(&self, hello: &Hello) {
+        if let Some(filter) = &hello.filter {
+            let filter = filter.to_string();
+            self.watched.get_or_create(&WatchedLabels { filter }).set(1);
         }
     }
 

@@ -22,6 +22,7 @@
 
 mod fields;
 mod glob;
+mod lasting;
 mod matches;
 mod parse;
 mod print;

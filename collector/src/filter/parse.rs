@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use super::fields::{FIELDS, Field, Kind};
+use super::fields::{FIELDS, Field, Key, Kind};
 use super::glob::Glob;
 use super::syntax::{self, Body, Fault, Operator, RawTerm, RawValue, Text};
 use super::terms::{Filter, FilterError, Order, Term, Test, Value, Word};
@@ -15,6 +15,30 @@ pub(super) fn expression(text: &str) -> Result<Filter, FilterError> {
     Ok(Filter {
         terms: terms.map_err(|fault| in_characters(text, fault))?,
     })
+}
+
+/// Reads an expression that is about these fields and about addresses only.
+pub(super) fn lasting(text: &str, lasts: fn(Key) -> bool) -> Result<Filter, FilterError> {
+    const ABOUT: &str = "addresses, ports, and the own end's namespace, pod and container";
+    let filter = expression(text)?;
+    let refuse = |at, what: &str| {
+        let message = format!("an agent watches connections by {ABOUT}, and not by {what}");
+        Err(Fault::new(at, message))
+    };
+    let check = |raw: RawTerm<'_>| match raw.body {
+        Body::Field { name, at, .. } => match Field::named(name) {
+            Some(field) if !lasts(field.key) => refuse(at, &format!("`{name}`")),
+            _ => Ok(()),
+        },
+        Body::Words(words) => {
+            let text = |word: &&RawValue<'_>| syntax::address(word.source).is_none();
+            let found = words.iter().find(text);
+            found.map_or(Ok(()), |word| refuse(word.at, "words"))
+        }
+    };
+    let checked = syntax::expression(text).and_then(|terms| terms.into_iter().try_for_each(check));
+    checked.map_err(|fault| in_characters(text, fault))?;
+    Ok(filter)
 }
 
 /// Reads the values of a field, standing alone.

@@ -16,9 +16,13 @@ impl Filter {
     pub fn wanted(&self) -> Wanted {
         let asked = || self.terms.iter().filter(|term| !term.negated);
         let none = Wanted::ALL;
+        let ports = asked().find_map(|term| few(term.ports()?.into_iter()));
+        let unwanted = || self.terms.iter().filter(|term| term.negated);
+        let unwanted = || few_of_all(unwanted().filter_map(Term::ports));
         Wanted {
             openings_only: u32::from(asked().any(Term::is_of_openings)),
-            ports: asked().find_map(Term::ports).unwrap_or(none.ports),
+            ports_are_unwanted: u32::from(ports.is_none() && unwanted().is_some()),
+            ports: ports.or_else(unwanted).unwrap_or(none.ports),
             nets: asked().find_map(Term::nets).unwrap_or(none.nets),
             ..none
         }
@@ -35,8 +39,8 @@ impl Term {
         field.key == Key::Type && ![EventType::Close, EventType::Unknown].iter().any(is_asked)
     }
 
-    /// The ports that it asks for, if it does, and they are few.
-    fn ports(&self) -> Option<[Ports; Wanted::MOST]> {
+    /// The ports that it asks for, if it does.
+    fn ports(&self) -> Option<Vec<Ports>> {
         let (Test::Is(field, _) | Test::Compare(field, ..)) = &self.test else {
             return None;
         };
@@ -48,12 +52,15 @@ impl Term {
         };
         let port = |n: u64| u16::try_from(n).unwrap_or(u16::MAX).into();
         let ranges = self.test.ranges(Number::Dport)?.into_iter();
-        few(ranges.map(|range| Ports {
+        // What is no port is not the last one.
+        let ranges = ranges.filter(|range| *range.start() <= u16::MAX.into());
+        let ranges = ranges.map(|range| Ports {
             ends,
             from: port(*range.start()),
             to: port(*range.end()),
             ..Ports::default()
-        }))
+        });
+        Some(ranges.collect())
     }
 
     /// The addresses that it asks for, if it does, and they are few.
@@ -95,6 +102,17 @@ fn few<T: Copy + Default>(ranges: impl Iterator<Item = T>) -> Option<[T; Wanted:
         n += 1;
     }
     (n > 0).then_some(few)
+}
+
+/// Those of each term, as long as there is room for all of a term's.
+fn few_of_all<T: Copy + Default>(terms: impl Iterator<Item = Vec<T>>) -> Option<[T; Wanted::MOST]> {
+    let mut all = Vec::new();
+    for ranges in terms {
+        if all.len() + ranges.len() <= Wanted::MOST {
+            all.extend(ranges);
+        }
+    }
+    few(all.into_iter())
 }
 
 /// An address as the probes have it.
@@ -165,6 +183,11 @@ mod tests {
             ("dport:80,443", [[443, 80], [80, 443]], [443, 9]),
             ("sport<1024", [[1023, 1], [0, 2]], [1024, 80]),
             ("port>65000", [[65_535, 1], [1, 65_001]], [65_000, 1]),
+            ("!port:9090", [[1, 2], [9089, 9091]], [9090, 1]),
+            ("!port:9090,80", [[1, 2], [9089, 9091]], [1, 80]),
+            ("!dport:80 !sport:90", [[80, 90], [1, 2]], [90, 1]),
+            ("!port:1,2,3 !port:4,5 !port:6", [[4, 5], [7, 8]], [8, 6]),
+            ("!port:80 port:443", [[80, 443], [443, 1]], [80, 8]),
         ] {
             assert!(taken.iter().all(|ports| takes(filter, *ports)), "{filter}");
             assert!(!takes(filter, left), "{filter}");
@@ -201,9 +224,9 @@ mod tests {
     fn what_the_probes_cannot_decide_is_had_in_full() {
         for filter in [
             "",
-            "!port:80",
             "port:80*",
             "port:1,2,3,4,5",
+            "!port:70000",
             "!dst:10.0.0.0/8",
             "dst:10.*",
             "10.0.0.1,wget",

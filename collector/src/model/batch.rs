@@ -41,6 +41,8 @@ pub struct Hello {
     pub kernel: Arc<str>,
     /// The hook that sees accepts; `None` where no probes run.
     pub accept_hook: Option<HookKind>,
+    /// The filter of all that is watched there, where there is one.
+    pub filter: Option<Arc<str>>,
     /// How many sockets were open before the start.
     pub seeded: u64,
     /// When the hooks were attached.

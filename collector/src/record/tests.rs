@@ -14,6 +14,7 @@ fn hello(node: &str) -> Update {
         version: Some("0.1.0".into()),
         kernel: "6.12.9".into(),
         accept_hook: None,
+        filter: None,
         seeded: 0,
         ts: Timestamp(0),
     })
@@ -294,6 +295,7 @@ fn in_the_middle_of_a_session_it_begins_with_what_was_said() {
         version: Some("0.1.0".into()),
         kernel: "6.12".into(),
         accept_hook: None,
+        filter: None,
         seeded: 0,
         ts: Timestamp(0),
     };

@@ -100,6 +100,7 @@ fn hello(node: &Arc<str>, ts: Timestamp, rows: Option<&Batch>) -> Hello {
         version: Some(env!("CARGO_PKG_VERSION").into()),
         kernel: "demo".into(),
         accept_hook: None,
+        filter: None,
         seeded: rows.map_or(0, |rows| rows.events.len() as u64),
         ts,
     }

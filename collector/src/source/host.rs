@@ -174,6 +174,7 @@ impl Reader {
             version: Some(env!("CARGO_PKG_VERSION").into()),
             kernel: identity::host::kernel_release(),
             accept_hook: Some(self.probes.accept_hook()),
+            filter: None,
             seeded: seeded as u64,
             ts: self.attached,
         }

@@ -18,6 +18,7 @@ pub mod poll;
 mod queued;
 pub mod replay;
 mod snapshot;
+pub mod watched;
 mod worker;
 
 /// What every source gives: updates as they happen, until it ends or is dropped.

@@ -109,6 +109,7 @@ async fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> R
         version: Some(env!("CARGO_PKG_VERSION").into()),
         kernel: host::kernel_release(),
         accept_hook: None,
+        filter: None,
         seeded: snapshot.len() as u64,
         ts: look.began,
     }))

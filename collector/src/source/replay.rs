@@ -379,6 +379,7 @@ fn unknown(node: &Arc<str>, ts: Timestamp) -> Hello {
         version: None,
         kernel: Arc::default(),
         accept_hook: None,
+        filter: None,
         seeded: 0,
         ts,
     }

@@ -198,6 +198,7 @@ struct Raw<'a> {
     kernel: Option<Cow<'a, str>>,
     #[serde(borrow)]
     accept_hook: Option<Cow<'a, str>>,
+    filter: Option<Cow<'a, str>>,
     seeded: Option<u64>,
     // Losses.
     #[serde(borrow)]
@@ -299,6 +300,7 @@ impl Raw<'_> {
             version: arc(self.version.as_deref()),
             kernel: arc(self.kernel.as_deref()).unwrap_or_default(),
             accept_hook: known(self.accept_hook.as_deref(), &HookKind::ALL, HookKind::word),
+            filter: arc(self.filter.as_deref()),
             seeded: self.seeded.unwrap_or_default(),
             ts: self.time()?,
         })

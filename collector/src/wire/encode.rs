@@ -236,6 +236,9 @@ pub fn hello(hello: &Hello, out: &mut Vec<u8>) {
         key!("accept_hook"),
         hello.accept_hook.map(HookKind::word),
     );
+    if let Some(filter) = &hello.filter {
+        text(out, key!("filter"), Some(filter));
+    }
     number(out, key!("seeded"), Some(hello.seeded));
     put(out, key!("ts"));
     Encoder::default().quoted(hello.ts, out);

@@ -80,6 +80,7 @@ fn the_other_records_are_as_documented() {
         version: Some("0.1.0".into()),
         kernel: "6.18.44".into(),
         accept_hook: Some(HookKind::Syscall),
+        filter: None,
         seeded: 12,
         ts: Timestamp(0),
     };

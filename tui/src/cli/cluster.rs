@@ -30,6 +30,9 @@ pub(crate) struct Agent {
     /// Outside of a cluster: who knows the token in FILE may see all
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Watch these connections only, at all: by addresses, ports, namespace, pod and container
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
     /// Ask the agent that runs here how it is, and exit
     #[arg(long, value_enum, value_name = "WHAT", hide = true)]
     pub(crate) probe: Option<Probe>,
@@ -152,6 +155,9 @@ pub(crate) enum K8sCommand {
         /// Give the agents more rights: for kernels that are strict about memory or perf events
         #[arg(long)]
         compat: bool,
+        /// Watch these connections only, at all: by addresses, ports, namespace, pod and container
+        #[arg(long, value_name = "EXPR")]
+        filter: Option<String>,
         #[command(flatten)]
         access: Access,
     },

@@ -6,6 +6,17 @@ use unicode_width::UnicodeWidthStr;
 use super::usage;
 use super::view::{Format, View};
 
+/// A filter of all that agents watch.
+///
+/// # Errors
+/// A usage error with the column.
+pub(crate) fn lasting(expression: &str) -> Result<Filter, clap::Error> {
+    Filter::lasting(expression).map_err(|error| {
+        let below = pointer(expression, error.column);
+        usage(format_args!("invalid value for --filter: {error}{below}"))
+    })
+}
+
 impl View {
     /// What agents are asked for. For text that is the filter, as far as agents know what it is
     /// about. On a screen, where others may be wanted next, and in a recording, it is the nodes and

@@ -31,6 +31,7 @@ fn hello() -> Update {
         version: Some("0.1.0".into()),
         kernel: "6.18.44".into(),
         accept_hook: None,
+        filter: None,
         seeded: 0,
         ts: Timestamp(0),
     })

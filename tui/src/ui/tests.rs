@@ -83,6 +83,7 @@ fn hello() -> Update {
         version: Some("0.1.0".into()),
         kernel: "6.12.9".into(),
         accept_hook: Some(HookKind::Fexit),
+        filter: None,
         seeded: 2,
         ts: NOW,
     })

@@ -42,6 +42,8 @@ pub struct Options {
     pub listen: Listen,
     /// More rights, for kernels that are strict about locked memory or performance events.
     pub compat: bool,
+    /// What the agents watch at all, if not everything.
+    pub filter: Option<String>,
     /// The API server's minor version.
     pub minor: u32,
 }
@@ -113,7 +115,15 @@ fn daemon_set(object: &mut Value, options: &Options) {
     }
     let container = &mut template["spec"]["containers"][0];
     container["image"] = json!(options.image);
-    container["args"] = json!(["agent", format!("--listen={}", options.listen.word())]);
+    let listen = format!("--listen={}", options.listen.word());
+    // A `$(NAME)` in an argument would be taken for a variable.
+    let escaped = |filter: &String| format!("--filter={}", filter.replace("$(", "$$("));
+    let filter = options.filter.as_ref().map(escaped);
+    let args: Vec<_> = ["agent".to_owned(), listen]
+        .into_iter()
+        .chain(filter)
+        .collect();
+    container["args"] = json!(args);
     let security = &mut container["securityContext"];
     if options.minor >= APPARMOR_FIELD {
         security["appArmorProfile"] = json!({"type": "Unconfined"});
@@ -136,6 +146,7 @@ mod tests {
             image: "tcpscope:1".to_owned(),
             listen: Listen::Proxy,
             compat: false,
+            filter: None,
             minor: 33,
         }
     }
@@ -151,12 +162,17 @@ mod tests {
     fn what_is_chosen_is_in_the_agents() {
         let options = Options {
             listen: Listen::Loopback,
+            filter: Some("!dport:9090 pod:/a$(b)$/".to_owned()),
             ..options()
         };
         let template = daemon_set(&options);
         let container = &template["spec"]["containers"][0];
         assert_eq!(container["image"], "tcpscope:1");
-        assert_eq!(container["args"], json!(["agent", "--listen=loopback"]));
+        let filter = "--filter=!dport:9090 pod:/a$$(b)$/";
+        assert_eq!(
+            container["args"],
+            json!(["agent", "--listen=loopback", filter])
+        );
         let port = &container["ports"][0]["containerPort"];
         assert_eq!(*port, crate::agent::PORT);
     }

@@ -67,6 +67,7 @@ fn hello_is_live_and_a_second_one_is_a_restart() {
         version: Some("0.1.0".into()),
         kernel: "6.12".into(),
         accept_hook: None,
+        filter: None,
         seeded: 0,
         ts: NOW,
     };

@@ -44,7 +44,10 @@ impl Names {
                     let Some(Dated { mut update, ahead }) = dated else { return };
                     match &mut update {
                         Update::Batch(batch) => self.name_peers(batch, ahead),
-                        Update::Hello(hello) => notes.clock(&hello.node, ahead),
+                        Update::Hello(hello) => {
+                            notes.clock(&hello.node, ahead);
+                            notes.filter(&hello.node, hello.filter.as_ref());
+                        }
                         Update::State(_) | Update::Meta(_) | Update::Note(_) => {}
                     }
                     let told = match (&self.labelled, &update) {
@@ -91,6 +94,8 @@ struct Notes {
     kinds: Option<String>,
     kinds_are_final: bool,
     clocks: BTreeMap<Arc<str>, String>,
+    /// By what the agents of nodes watch, if not all.
+    filters: BTreeMap<Arc<str>, Arc<str>>,
     told: Option<String>,
 }
 
@@ -106,11 +111,34 @@ impl Notes {
         self.clocks.insert(Arc::clone(node), said);
     }
 
+    fn filter(&mut self, node: &Arc<str>, filter: Option<&Arc<str>>) {
+        match filter {
+            Some(filter) => drop(self.filters.insert(Arc::clone(node), Arc::clone(filter))),
+            None => drop(self.filters.remove(node)),
+        }
+    }
+
+    /// By each filter, how many nodes are watched.
+    fn filtered(&self) -> Option<String> {
+        let mut nodes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (node, filter) in &self.filters {
+            nodes.entry(filter).or_default().push(node);
+        }
+        let said = nodes.into_iter().map(|(filter, nodes)| match *nodes {
+            [node] => format!("the agent of {node} watches `{filter}` only"),
+            _ => format!("the agents of {} nodes watch `{filter}` only", nodes.len()),
+        });
+        let said: Vec<String> = said.collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
     /// What is to be said now, if it is not what was said last.
     fn news(&mut self) -> Option<Update> {
+        let filtered = self.filtered();
         let all: Vec<&str> = self
             .kinds
             .iter()
+            .chain(&filtered)
             .chain(self.clocks.values())
             .map(String::as_str)
             .collect();
@@ -235,6 +263,7 @@ mod tests {
             version: Some("0.1.0".into()),
             kernel: "6.12".into(),
             accept_hook: None,
+            filter: None,
             seeded,
             ts: Timestamp(0),
         })

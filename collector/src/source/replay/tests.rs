@@ -17,6 +17,7 @@ fn hello(node: &str) -> Hello {
         version: Some("0.1.0".into()),
         kernel: "6.12.9".into(),
         accept_hook: None,
+        filter: None,
         seeded: 1,
         ts: event().ts,
     }

@@ -18,6 +18,7 @@ use crate::trace::Tracer;
 
 cases! { "wanted":
     a_port,
+    no_port_of_these,
     an_address,
     openings_only,
 }
@@ -97,12 +98,22 @@ fn remembered(sockets: &Sockets, place: &Place) -> usize {
 
 /// Of either end, from before the start and since, and refused; beside it the same of another port.
 fn a_port(_: &Case) -> Fallible<()> {
+    one_of_two_ports(4127, |wanted, _| format!("port:{wanted}"))
+}
+
+/// The same by the other port, which is not wanted.
+fn no_port_of_these(_: &Case) -> Fallible<()> {
+    one_of_two_ports(4139, |_, other| format!("!port:1,{other} !sport:2"))
+}
+
+fn one_of_two_ports(max_sockets: u32, filter: impl Fn(u16, u16) -> String) -> Fallible<()> {
     let mut place = Place::new()?;
     let wanted = place.listener;
     let other = place.server.listens(V4)?;
     let first = connects(&mut place, wanted.addr, wanted)?;
     let first_left = connects(&mut place, other.addr, other)?;
-    let (tracer, sockets) = wanting(&format!("port:{}", wanted.addr.port()), 4127)?;
+    let filter = filter(wanted.addr.port(), other.addr.port());
+    let (tracer, sockets) = wanting(&filter, max_sockets)?;
     let second = connects(&mut place, wanted.addr, wanted)?;
     let second_left = connects(&mut place, other.addr, other)?;
     if remembered(&sockets, &place) != 4 {

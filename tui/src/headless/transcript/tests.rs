@@ -34,6 +34,7 @@ fn hello(seeded: u64) -> Update {
         version: Some("0.1.0".into()),
         kernel: "6.18.44".into(),
         accept_hook: Some(HookKind::Syscall),
+        filter: None,
         seeded,
         ts: Timestamp(0),
     })
