@@ -231,7 +231,7 @@ fn listing(connection: &Connection, now: Timestamp) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample;
+    use crate::model::{EventType, sample};
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
 
@@ -308,6 +308,32 @@ mod tests {
             assert_eq!(beginning.items.len(), missed);
             assert_eq!((beginning.evicted, beginning.hello.seeded), (None, 0));
         }
+    }
+
+    #[test]
+    fn who_comes_back_is_told_what_waits_to_be_accepted_for_as_long_as_it_does() {
+        let mut history = history(10);
+        let waits = Event {
+            state: Some(TcpState::Unaccepted),
+            ..sample::listed(5, 80)
+        };
+        say(&mut history, vec![waits, sample::connect(2, 2)], vec![]);
+        let listed = |history: &History| {
+            let beginning = history.beginning(Some(&since(0)), NOW).unwrap();
+            let items = beginning.items.into_iter();
+            let listed = items.filter_map(|(_, item)| match item {
+                Item::Event(event) => event.state.map(|state| (event.conn.0, state)),
+                _ => None,
+            });
+            listed.collect::<Vec<_>>()
+        };
+        assert_eq!(listed(&history), [(5, TcpState::Unaccepted)]);
+        let accepted = Event {
+            kind: Some(EventType::Accept),
+            ..sample::connect(5, 80)
+        };
+        say(&mut history, vec![accepted], vec![]);
+        assert_eq!(listed(&history), []);
     }
 
     #[test]

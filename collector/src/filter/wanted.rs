@@ -24,7 +24,6 @@ impl Filter {
             ports_are_unwanted: u32::from(ports.is_none() && unwanted().is_some()),
             ports: ports.or_else(unwanted).unwrap_or(none.ports),
             nets: asked().find_map(Term::nets).unwrap_or(none.nets),
-            ..none
         }
     }
 }

@@ -106,7 +106,16 @@ fn the_other_end_is_the_same_two_ends_the_other_way_round_at_the_same_time() {
 }
 
 #[test]
-fn behind_a_service_the_other_end_is_who_accepted_from_that_client() {
+fn behind_a_service_the_other_end_is_who_accepted_from_that_client_or_has_not_yet() {
+    let mut accept = sample::connect(2, 8080);
+    accept.kind = Some(EventType::Accept);
+    is_behind_the_service(accept);
+    let mut waits = sample::listed(2, 8080);
+    waits.state = Some(crate::model::TcpState::Unaccepted);
+    is_behind_the_service(waits);
+}
+
+fn is_behind_the_service(mut accept: Event) {
     let mut all = Connections::new(8, 8);
     let mut connect = sample::connect(1, 40_000);
     connect.peer = Some(std::sync::Arc::new(crate::model::Peer {
@@ -114,8 +123,6 @@ fn behind_a_service_the_other_end_is_who_accepted_from_that_client() {
         namespace: None,
         name: "web".into(),
     }));
-    let mut accept = sample::connect(2, 8080);
-    accept.kind = Some(EventType::Accept);
     accept.remote = connect.local;
     accept.local.addr = [192, 0, 2, 77].into();
     apply(&mut all, 0, &accept);
