@@ -415,7 +415,8 @@ impl Reader {
         let remembered = self.probes.tracked();
         let now_ns = monotonic_ns();
         self.drain_all();
-        let waits = |socket: &&Tracked| socket.flags & flag::QUEUED != 0;
+        let queued = |flags: u16| flags & (flag::QUEUED | flag::ENDED) == flag::QUEUED;
+        let waits = |socket: &&Tracked| queued(socket.flags);
         let waiting = remembered.iter().filter(waits);
         let waiting: FxHashSet<ConnId> = waiting.map(|socket| ConnId(socket.conn)).collect();
         let over = told.into_iter().filter(|conn| !waiting.contains(conn));
