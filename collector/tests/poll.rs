@@ -9,6 +9,7 @@ use std::time::Duration;
 use collector::model::{ConnId, Event, EventType, Hello, Phase, SourceState, TcpState, Update};
 use collector::source::poll::{self, Options};
 use collector::source::{Stop, Updates};
+use probe_common::LOOKER;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
@@ -158,7 +159,7 @@ async fn dropping_the_stream_ends_the_thread() {
         tasks
             .flatten()
             .filter_map(comm)
-            .filter(|comm| comm == b"poll\n")
+            .filter(|comm| comm.trim_ascii_end() == LOOKER.as_bytes())
             .count()
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,11 +2,12 @@
 //! it stays behind. Needs root and a kernel that takes the probes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,13 +27,15 @@ fn tcpscope(args: &[&str]) -> Command {
 
 /// One test's turn: what one connects, another's tracer might lose. `None` where no probes can be
 /// loaded; it is printed why.
-fn turn() -> Option<MutexGuard<'static, ()>> {
-    static ONE: Mutex<()> = Mutex::new(());
+fn turn() -> Option<File> {
+    const PATH: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/one-tracer");
     static LOADS: LazyLock<bool> = LazyLock::new(|| {
         let check = tcpscope(&["check"]).output().expect("the binary runs");
         check.status.success()
     });
-    let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Not every way to run tests has them all in one process.
+    let turn = File::create(PATH).expect("a file");
+    turn.lock().expect("a turn");
     if *LOADS {
         return Some(turn);
     }
