@@ -40,7 +40,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often what is open is listed at the start, if the ring has no room for all of it.
 const LISTINGS: u32 = 64;
 /// The pause after a look through the map of sockets, in times of what it took.
-const LOOK_SHARE: u32 = 500;
+const LOOK_SHARE: u32 = 1_000;
 /// How many events one batch holds at the most.
 const BATCH_MAX: usize = 8192;
 /// How many batches wait for a slow reader. When they are full the ring fills, and counts.
@@ -384,7 +384,7 @@ impl Reader {
         }
     }
 
-    /// Looks for what waits to be accepted for long. The map may be large: two thousandths of the time
+    /// Looks for what waits to be accepted for long. The map may be large: a thousandth of the time
     /// may go there.
     fn list_unaccepted(&mut self) {
         let still = self.queued.as_mut().map(Queued::still);
