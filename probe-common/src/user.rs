@@ -124,6 +124,14 @@ impl Tracked {
     }
 }
 
+impl Tracked {
+    /// Whether it is open and waits in an accept queue.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.flags & (flag::QUEUED | flag::ENDED) == flag::QUEUED
+    }
+}
+
 impl Wanted {
     /// Its bytes, as words in the machine's byte order.
     #[must_use]

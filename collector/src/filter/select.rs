@@ -83,15 +83,16 @@ impl Sieve {
             return;
         }
         self.values.clear();
-        match (test.nets(), piece.addrs(part)) {
-            (Some(nets), Some(addrs)) => {
-                let is_in = |addr: &IpAddr| nets.iter().any(|net| contains(net, *addr));
-                self.values.extend(addrs.iter().map(is_in));
-            }
-            _ => self.values.extend((0..piece.values(part)).map(|place| {
+        if let Some(addrs) = piece.addrs(part)
+            && let Some(nets) = test.nets()
+        {
+            let is_in = |addr: &IpAddr| nets.iter().any(|net| contains(net, *addr));
+            self.values.extend(addrs.iter().map(is_in));
+        } else {
+            self.values.extend((0..piece.values(part)).map(|place| {
                 piece.put(part, place, &mut event);
                 test.holds(keys, &event)
-            })),
+            }));
         }
         let values = &self.values;
         if runs(values).nth(FEW).is_none() {

@@ -64,12 +64,9 @@ impl Term {
 
     /// The addresses that it asks for, if it does, and they are few.
     fn nets(&self) -> Option<[Net; Wanted::MOST]> {
-        let ends = match &self.test {
-            Test::Is(field, _) => match field.key {
-                Key::Saddr => ends::SOURCE,
-                Key::Daddr => ends::DESTINATION,
-                _ => ends::EITHER,
-            },
+        let ends = match self.test.keys() {
+            [Key::Saddr] => ends::SOURCE,
+            [Key::Daddr] => ends::DESTINATION,
             _ => ends::EITHER,
         };
         few(self.test.nets()?.into_iter().map(|net| Net {

@@ -37,7 +37,7 @@ pub struct Options {
     pub wanted: Wanted,
     /// The time between two comparisons of what is remembered with what the kernel lists.
     pub look_every: Duration,
-    /// A connection that has waited in an accept queue for that long is told of. Milliseconds count.
+    /// A connection that has waited in an accept queue for that long is told of.
     pub unaccepted_after: Duration,
 }
 
@@ -238,8 +238,7 @@ impl Probes {
     pub fn tell_unaccepted(&self) -> Result<(), ProbeError> {
         let long_ago = monotonic_ns().saturating_sub(self.unaccepted_ns);
         let waits = |socket: &Tracked| {
-            let queued = socket.flags & (flag::QUEUED | flag::ENDED) == flag::QUEUED;
-            queued && socket.told == 0 && (1..=long_ago).contains(&socket.start_ns)
+            socket.is_queued() && socket.told == 0 && (1..=long_ago).contains(&socket.start_ns)
         };
         let waiting: Vec<u64> = self
             .sockets()
@@ -265,8 +264,15 @@ impl Probes {
         Ok(())
     }
 
+    /// The connections that wait in an accept queue, of those that the probes remember.
+    #[must_use]
+    pub fn queued(&self) -> Vec<ConnId> {
+        let queued = self.tracked().into_iter().filter(Tracked::is_queued);
+        queued.map(|socket| ConnId(socket.conn)).collect()
+    }
+
     /// What is in the map of sockets.
-    pub(crate) fn tracked(&self) -> Vec<Tracked> {
+    fn tracked(&self) -> Vec<Tracked> {
         self.sockets().map(|(_, socket)| socket).collect()
     }
 

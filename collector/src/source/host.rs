@@ -1,17 +1,18 @@
 //! This host: the probes' records, as they come.
 
+mod looks;
+
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nonmax::NonMaxU64;
-use probe_common::{Tracked, flag, lost};
+use probe_common::lost;
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::queued::Queued;
-use super::{Stop, Updates, half_closed, snapshot};
+use super::{Stop, Updates, snapshot};
 use crate::identity::{self, CgroupIndex, Hierarchy};
 use crate::model::{
     Batch, ConnId, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
@@ -39,8 +40,6 @@ const PACE: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_secs(1);
 /// How often what is open is listed at the start, if the ring has no room for all of it.
 const LISTINGS: u32 = 64;
-/// The pause after a look through the map of sockets, in times of what it took.
-const LOOK_SHARE: u32 = 1_000;
 /// How many events one batch holds at the most.
 const BATCH_MAX: usize = 8192;
 /// How many batches wait for a slow reader. When they are full the ring fills, and counts.
@@ -356,87 +355,6 @@ impl Reader {
     /// Reads all that was written before now.
     fn drain_all(&mut self) {
         self.catch_up(usize::MAX, monotonic_ns());
-    }
-
-    /// Lists what is open and not known: sockets whose opening was missed.
-    fn look_again(&mut self) {
-        if self.seeded
-            && let Err(error) = self.probes.seed()
-        {
-            tracing::debug!("no look at what is open: {error}");
-        }
-    }
-
-    /// Asks which connections that were shut one way are shut both ways by now.
-    fn ask_half_closed(&mut self) {
-        for (conn, socket) in half_closed::closed_since(self.interpreter.half_closed()) {
-            let now_ns = monotonic_ns();
-            self.interpreter
-                .closed_both_ways(conn, &socket.figures(), now_ns);
-        }
-    }
-
-    /// Lists what was found to be closed by the peer, and not by its process.
-    fn list_left_open(&mut self) {
-        let mut out = output(&mut self.events, &mut self.origins);
-        for listing in self.drift.left_open() {
-            self.interpreter.list(&listing, &mut out);
-        }
-    }
-
-    /// Looks for what waits to be accepted for long. The map may be large: a thousandth of the time
-    /// may go there.
-    fn list_unaccepted(&mut self) {
-        let still = self.queued.as_mut().map(Queued::still);
-        for (netns, socket) in still.into_iter().flatten() {
-            let mut out = output(&mut self.events, &mut self.origins);
-            let origin = out.origins.origin(socket.cgroup.unwrap_or_default());
-            let mut row = snapshot::row(netns, &socket, out.clock.wall(monotonic_ns()), origin);
-            row.cgroup = socket.cgroup.and_then(NonMaxU64::new);
-            self.interpreter.tell_unaccepted(row, &mut out);
-        }
-        let began = Instant::now();
-        if began < self.next_unaccepted {
-            return;
-        }
-        if let Err(error) = self.probes.tell_unaccepted() {
-            tracing::debug!("no look at what waits to be accepted: {error}");
-        }
-        self.next_unaccepted = began + began.elapsed() * LOOK_SHARE;
-    }
-
-    /// Takes back that connections wait to be accepted, if the record that said otherwise was lost.
-    fn take_back_unaccepted(&mut self) {
-        let told = self.interpreter.unaccepted();
-        if told.is_empty() {
-            return;
-        }
-        // In this order: what is not remembered any more, or has been accepted, has sent its record.
-        let remembered = self.probes.tracked();
-        let now_ns = monotonic_ns();
-        self.drain_all();
-        let queued = |flags: u16| flags & (flag::QUEUED | flag::ENDED) == flag::QUEUED;
-        let waits = |socket: &&Tracked| queued(socket.flags);
-        let waiting = remembered.iter().filter(waits);
-        let waiting: FxHashSet<ConnId> = waiting.map(|socket| ConnId(socket.conn)).collect();
-        let over = told.into_iter().filter(|conn| !waiting.contains(conn));
-        let mut out = output(&mut self.events, &mut self.origins);
-        self.interpreter.waits_no_more(over, now_ns, &mut out);
-    }
-
-    /// Forgets connections that were shut one way only, if they are gone and the record that said
-    /// so was lost.
-    fn forget_gone(&mut self) {
-        let half_closed = self.interpreter.half_closed();
-        if half_closed.is_empty() {
-            return;
-        }
-        // In this order: what is remembered no more has sent its last record.
-        let remembered: FxHashSet<ConnId> = self.probes.remembered().into_iter().collect();
-        self.drain_all();
-        let conns = half_closed.into_iter().map(|half| half.conn);
-        let gone = conns.filter(|conn| !remembered.contains(conn));
-        self.interpreter.gone(gone);
     }
 
     fn drift(&mut self) -> u64 {

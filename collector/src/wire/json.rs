@@ -98,6 +98,7 @@ const OCTETS: [([u8; 3], usize); 256] = {
 fn octet(out: &mut Vec<u8>, n: u8) {
     let (digits, len) = OCTETS[usize::from(n)];
     let end = out.len() + len;
+    // Three bytes, always: a copy whose length is known takes no call.
     out.extend_from_slice(&digits);
     out.truncate(end);
 }

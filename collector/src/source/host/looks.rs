@@ -1,0 +1,94 @@
+//! What no record says, and is looked for now and then: in the probes' map, and in the kernel's list.
+
+use std::time::Instant;
+
+use nonmax::NonMaxU64;
+use rustc_hash::FxHashSet;
+
+use super::{Reader, output};
+use crate::model::ConnId;
+use crate::probe::monotonic_ns;
+use crate::source::queued::Queued;
+use crate::source::{half_closed, snapshot};
+
+/// The pause after a look through the map of sockets, in times of what it took.
+const LOOK_SHARE: u32 = 1_000;
+
+impl Reader {
+    /// Lists what is open and not known: sockets whose opening was missed.
+    pub(super) fn look_again(&mut self) {
+        if self.seeded
+            && let Err(error) = self.probes.seed()
+        {
+            tracing::debug!("no look at what is open: {error}");
+        }
+    }
+
+    /// Asks which connections that were shut one way are shut both ways by now.
+    pub(super) fn ask_half_closed(&mut self) {
+        for (conn, socket) in half_closed::closed_since(self.interpreter.half_closed()) {
+            let now_ns = monotonic_ns();
+            self.interpreter
+                .closed_both_ways(conn, &socket.figures(), now_ns);
+        }
+    }
+
+    /// Lists what was found to be closed by the peer, and not by its process.
+    pub(super) fn list_left_open(&mut self) {
+        let mut out = output(&mut self.events, &mut self.origins);
+        for listing in self.drift.left_open() {
+            self.interpreter.list(&listing, &mut out);
+        }
+    }
+
+    /// Looks for what waits to be accepted for long. The map may be large: a thousandth of the time
+    /// may go there.
+    pub(super) fn list_unaccepted(&mut self) {
+        let still = self.queued.as_mut().map(Queued::still);
+        for (netns, socket) in still.into_iter().flatten() {
+            let mut out = output(&mut self.events, &mut self.origins);
+            let origin = out.origins.origin(socket.cgroup.unwrap_or_default());
+            let mut row = snapshot::row(netns, &socket, out.clock.wall(monotonic_ns()), origin);
+            row.cgroup = socket.cgroup.and_then(NonMaxU64::new);
+            self.interpreter.tell_unaccepted(row, &mut out);
+        }
+        let began = Instant::now();
+        if began < self.next_unaccepted {
+            return;
+        }
+        if let Err(error) = self.probes.tell_unaccepted() {
+            tracing::debug!("no look at what waits to be accepted: {error}");
+        }
+        self.next_unaccepted = began + began.elapsed() * LOOK_SHARE;
+    }
+
+    /// Takes back that connections wait to be accepted, if the record that said otherwise was lost.
+    pub(super) fn take_back_unaccepted(&mut self) {
+        let told = self.interpreter.unaccepted();
+        if told.is_empty() {
+            return;
+        }
+        // In this order: what is not remembered any more, or has been accepted, has sent its record.
+        let queued: FxHashSet<ConnId> = self.probes.queued().into_iter().collect();
+        let now_ns = monotonic_ns();
+        self.drain_all();
+        let over = told.into_iter().filter(|conn| !queued.contains(conn));
+        let mut out = output(&mut self.events, &mut self.origins);
+        self.interpreter.waits_no_more(over, now_ns, &mut out);
+    }
+
+    /// Forgets connections that were shut one way only, if they are gone and the record that said
+    /// so was lost.
+    pub(super) fn forget_gone(&mut self) {
+        let half_closed = self.interpreter.half_closed();
+        if half_closed.is_empty() {
+            return;
+        }
+        // In this order: what is remembered no more has sent its last record.
+        let remembered: FxHashSet<ConnId> = self.probes.remembered().into_iter().collect();
+        self.drain_all();
+        let conns = half_closed.into_iter().map(|half| half.conn);
+        let gone = conns.filter(|conn| !remembered.contains(conn));
+        self.interpreter.gone(gone);
+    }
+}
