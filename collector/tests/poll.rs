@@ -9,7 +9,6 @@ use std::time::Duration;
 use collector::model::{ConnId, Event, EventType, Hello, Phase, SourceState, TcpState, Update};
 use collector::source::poll::{self, Options};
 use collector::source::{Stop, Updates};
-use probe_common::LOOKER;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
@@ -159,7 +158,7 @@ async fn dropping_the_stream_ends_the_thread() {
         tasks
             .flatten()
             .filter_map(comm)
-            .filter(|comm| comm.trim_ascii_end() == LOOKER.as_bytes())
+            .filter(|comm| comm.trim_ascii_end() == b"poll")
             .count()
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -34,37 +34,46 @@ pub mod kind {
 /// Bits of [`Record::flags`] and [`Tracked::flags`].
 pub mod flag {
     /// Opened by `connect()` or a relative; else it came out of a listener.
-    pub const CLIENT: u16 = 1 << 0;
+    pub const CLIENT: u32 = 1 << 0;
     /// The opening was not seen: it was before the hooks were attached, or it was lost.
-    pub const BEFORE: u16 = 1 << 1;
+    pub const BEFORE: u32 = 1 << 1;
     /// Established, and no `accept()` has returned it yet.
-    pub const QUEUED: u16 = 1 << 2;
+    pub const QUEUED: u32 = 1 << 2;
     /// A [`kind::FIN`](super::kind::FIN) record was sent.
-    pub const FIN_SENT: u16 = 1 << 3;
+    pub const FIN_SENT: u32 = 1 << 3;
     /// At the FIN the socket was shut down both ways, not only for sending.
-    pub const BOTH_WAYS: u16 = 1 << 4;
+    pub const BOTH_WAYS: u32 = 1 << 4;
     /// The peer's FIN had been received.
-    pub const PEER_FIN: u16 = 1 << 5;
+    pub const PEER_FIN: u32 = 1 << 5;
     /// The process was being ended by a signal.
-    pub const KILLED: u16 = 1 << 6;
+    pub const KILLED: u32 = 1 << 6;
     /// [`Task`](super::Task) holds somebody; else the owner is not known.
-    pub const OWNED: u16 = 1 << 7;
+    pub const OWNED: u32 = 1 << 7;
     /// The owner is the kernel itself.
-    pub const KERNEL: u16 = 1 << 8;
+    pub const KERNEL: u32 = 1 << 8;
     /// The socket has ended, and is remembered only because it may yet be accepted.
-    pub const ENDED: u16 = 1 << 9;
+    pub const ENDED: u32 = 1 << 9;
     /// Bytes were still not acknowledged: a time-out was one of retransmission.
-    pub const UNACKED: u16 = 1 << 10;
+    pub const UNACKED: u32 = 1 << 10;
     /// The [`kind::FIN`](super::kind::FIN) record did not fit into the ring: the
     /// [`kind::END`](super::kind::END) says what it would have said.
-    pub const FIN_LOST: u16 = 1 << 11;
+    pub const FIN_LOST: u32 = 1 << 11;
     /// The id is made up: the kernel has no cookie of that number.
-    pub const NO_COOKIE: u16 = 1 << 12;
+    pub const NO_COOKIE: u32 = 1 << 12;
+    /// A call of a process ended it, whatever error is pending at the socket.
+    pub const BY_CALL: u32 = 1 << 13;
+    /// The socket is in repair mode (`TCP_REPAIR`): nothing is sent for what is done to it.
+    pub const REPAIR: u32 = 1 << 14;
+    /// The owner was not seen to hold the socket at its end: [`Record::inode`](super::Record::inode)
+    /// tells who else may.
+    pub const UNHELD: u32 = 1 << 15;
+    /// The transition was seen by no program. The record was made when the socket was destroyed.
+    pub const UNSEEN: u32 = 1 << 16;
 
     // Two branches may each take the next bit, and no merge would notice.
-    const ALL: [u16; 13] = [
+    const ALL: [u32; 17] = [
         CLIENT, BEFORE, QUEUED, FIN_SENT, BOTH_WAYS, PEER_FIN, KILLED, OWNED, KERNEL, ENDED,
-        UNACKED, FIN_LOST, NO_COOKIE,
+        UNACKED, FIN_LOST, NO_COOKIE, BY_CALL, REPAIR, UNHELD, UNSEEN,
     ];
     const _: () = {
         let (mut taken, mut at) = (0, 0);
@@ -88,8 +97,10 @@ pub struct Task {
     pub uid: u32,
     /// Real group id, in the initial user namespace.
     pub gid: u32,
-    /// Command name, NUL-terminated or full.
+    /// Command name of the process, which is its first thread's; NUL-terminated or full.
     pub comm: [u8; 16],
+    /// Name of the thread, likewise.
+    pub thread: [u8; 16],
     /// Inode number in the cgroup v2 hierarchy.
     pub cgroup: u64,
     /// Inode number of the mount namespace; 0 when the process was already leaving it.
@@ -98,9 +109,25 @@ pub struct Task {
     pub reserved: u32,
 }
 
-/// The name of a thread that looks at the files of all processes. It holds each of them for a moment,
-/// and the kernel may close one in its name that its owner has let go meanwhile.
-pub const LOOKER: &str = "tcpscope-looks";
+impl Task {
+    /// A bit of [`Self::cgroup`]: the process is in the root of the v2 hierarchy, and the rest is the
+    /// inode number of its cgroup in a v1 hierarchy.
+    pub const CGROUP1: u64 = 1 << 63;
+}
+
+/// A process that has a socket, and how to find out whether it still has it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The process.
+    pub task: Task,
+    /// Address of its first thread's `struct task_struct`; 0 is unknown. It may be another's by now.
+    pub leader: u64,
+    /// The descriptor plus one; 0 is unknown.
+    pub descriptor: u32,
+    /// Makes the padding explicit.
+    pub reserved: u32,
+}
 
 /// What happened to one socket. In the ring it is cut off where it has no more to say.
 #[repr(C)]
@@ -120,22 +147,20 @@ pub struct Record {
     pub sport: u16,
     /// Destination port, host order.
     pub dport: u16,
-    /// `AF_INET` (2) or `AF_INET6` (10).
-    pub family: u16,
-    /// Bits of [`flag`].
-    pub flags: u16,
     /// `sk_err`, a positive errno, or 0.
     pub err: u16,
     /// `sk_err_soft`, a positive errno, or 0.
     pub err_soft: u16,
+    /// Bits of [`flag`].
+    pub flags: u32,
+    /// `AF_INET` (2) or `AF_INET6` (10).
+    pub family: u8,
     /// One of [`kind`].
     pub kind: u8,
     /// The state left (on [`kind::SEED`]: the state it is in), as the kernel numbers them.
     pub old_state: u8,
     /// The state entered.
     pub new_state: u8,
-    /// Makes the padding explicit.
-    pub reserved: u8,
     /// Payload bytes sent at least once.
     pub sent: u64,
     /// Payload bytes received in order.
@@ -148,12 +173,23 @@ pub struct Record {
     pub retrans: u32,
     /// The socket's network namespace, its inode number.
     pub netns: u32,
+    /// Inode number of the socket's file, with [`flag::UNHELD`]; 0 if it has none any more.
+    pub inode: u32,
+    /// Number of the [`Share`] of the ring that this record takes from.
+    pub share: u16,
+    /// Makes the padding explicit.
+    pub reserved: u16,
     /// Who did it, if [`flag::OWNED`].
     pub task: Task,
     /// Source address in network order; IPv4 in the first four bytes.
     pub saddr: [u8; 16],
     /// Destination address, likewise.
     pub daddr: [u8; 16],
+    /// Index of the device that the socket is bound to, as those with link-local addresses are; 0 is
+    /// none. Only with IPv6.
+    pub ifindex: u32,
+    /// Makes the padding explicit.
+    pub reserved_end: u32,
 }
 
 impl Record {
@@ -180,15 +216,17 @@ pub struct Tracked {
     /// When the connection was opened, as user space tells it; 0 is unknown.
     pub opened_ns: u64,
     /// The owner, if [`flag::OWNED`].
-    pub task: Task,
+    pub owner: Owner,
     /// Bits of [`flag`].
-    pub flags: u16,
+    pub flags: u32,
+    /// The socket's network namespace, its inode number.
+    pub netns: u32,
     /// The last state seen. A second copy of the program acts on what the first one missed.
     pub state: u8,
     /// 1 once a [`kind::UNACCEPTED`] was sent.
     pub told: u8,
-    /// The socket's network namespace, its inode number.
-    pub netns: u32,
+    /// Makes the padding explicit.
+    pub reserved: [u8; 6],
 }
 
 impl Tracked {
@@ -207,6 +245,38 @@ impl Tracked {
         }
         let opening = has(flag::QUEUED) && self.opened_ns != 0 && !opening_follows;
         1 + u64::from(opening)
+    }
+}
+
+/// What one source of records, the processes of one user in one cgroup, has of the ring: as the ring
+/// fills, nobody gets more than [`Share::OF_FREE`] times what is left for all others.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Bytes that were put into the ring.
+    pub put: u64,
+    /// Events that did not fit.
+    pub dropped: u64,
+    /// The source that dropped events last; several may have one share.
+    pub cgroup: u64,
+    /// Its user.
+    pub uid: u32,
+    /// Makes the padding explicit.
+    pub reserved: u32,
+}
+
+impl Share {
+    /// How many there are: a power of two.
+    pub const COUNT: u32 = 1024;
+    /// How much one source may have in the ring, in times of what is free.
+    pub const OF_FREE: u64 = 3;
+
+    /// The number of a source's share.
+    #[must_use]
+    #[inline]
+    pub fn number(uid: u32, cgroup: u64) -> u32 {
+        let mixed = (cgroup ^ ((uid as u64) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 54) as u32
     }
 }
 
@@ -269,12 +339,16 @@ offsets! {
     v6_saddr = "sock.__sk_common.skc_v6_rcv_saddr",
     /// One byte.
     state = "sock.__sk_common.skc_state",
+    /// Index of a device, 32 bits; 0 is none.
+    bound_device = "sock.__sk_common.skc_bound_dev_if",
     /// Bits of `enum sock_flags`.
     sk_flags = "sock.__sk_common.skc_flags",
     /// `struct net *`
     net = "sock.__sk_common.skc_net.net",
     /// 0 as long as nobody has asked for it.
     cookie = "sock.__sk_common.skc_cookie",
+    /// 16 bits: `SOCK_STREAM` and the like.
+    sk_type = "sock.sk_type",
     /// 16 bits.
     protocol = "sock.sk_protocol",
     /// 32 bits, positive.
@@ -305,6 +379,10 @@ offsets! {
     snd_nxt = "tcp_sock.snd_nxt",
     /// Next byte that will be written.
     write_seq = "tcp_sock.write_seq",
+    /// When the last segment was sent, nanoseconds.
+    last_sent = "tcp_sock.tcp_wstamp_ns",
+    /// When the first of the segments that were not acknowledged was sent, milliseconds, 32 bits.
+    first_unacked = "tcp_sock.retrans_stamp",
     /// `struct net`
     net_inum = "net.ns.inum",
     /// `struct task_struct`: `PF_*`.
@@ -331,6 +409,8 @@ offsets! {
     dfl_cgrp = "css_set.dfl_cgrp",
     /// `struct kernfs_node *`
     cgroup_kn = "cgroup.kn",
+    /// 0 of the root, 32 bits.
+    cgroup_level = "cgroup.level",
     /// 64 bits: the inode number.
     kn_id = "kernfs_node.id",
     /// Real.
@@ -357,6 +437,12 @@ offsets! {
     i_mode = "inode.i_mode",
     /// `struct sock *`
     socket_sk = "socket.sk",
+    /// `struct file *`
+    socket_file = "socket.file",
+    /// `struct inode`, behind the `struct socket` that a socket's file has.
+    socket_inode = "socket_alloc.vfs_inode",
+    /// Its number.
+    i_ino = "inode.i_ino",
 }
 
 /// How `io_uring` keeps the files that have no descriptor.
@@ -397,8 +483,11 @@ impl RingOffsets {
 }
 
 const _: () = assert!(size_of::<RingOffsets>() == 20);
-const _: () = assert!(size_of::<Task>() == 48);
-const _: () = assert!(size_of::<Record>() == 160);
-const _: () = assert!(Record::FIGURES == 80 && Record::V4 == 136);
-const _: () = assert!(size_of::<Tracked>() == 80);
+const _: () = assert!(size_of::<Task>() == 64);
+const _: () = assert!(size_of::<Owner>() == 80);
+const _: () = assert!(size_of::<Record>() == 192);
+const _: () = assert!(Record::FIGURES == 88 && Record::V4 == 160);
+const _: () = assert!(size_of::<Tracked>() == 120);
+const _: () = assert!(size_of::<Share>() == 32);
+const _: () = assert!(Share::COUNT == 1 << (64 - 54));
 const _: () = assert!(size_of::<Offsets>() == 4 * Offsets::PATHS.len());

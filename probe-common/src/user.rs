@@ -1,7 +1,7 @@
 //! What user space reads and sets. Decoding is checked: bytes from the ring are not trusted to be what
 //! they should.
 
-use crate::{Record, Task, Tracked, Wanted, flag, kind};
+use crate::{Owner, Record, Share, Task, Tracked, Wanted, flag, kind};
 
 /// Takes fixed-size pieces off the front of bytes that are known to be long enough.
 struct Reader<'a, const LEN: usize>(&'a [u8; LEN], usize);
@@ -38,8 +38,18 @@ impl<const LEN: usize> Reader<'_, LEN> {
             uid: self.u32(),
             gid: self.u32(),
             comm: self.take(),
+            thread: self.take(),
             cgroup: self.u64(),
             mntns: self.u32(),
+            reserved: self.u32(),
+        }
+    }
+
+    fn owner(&mut self) -> Owner {
+        Owner {
+            task: self.task(),
+            leader: self.u64(),
+            descriptor: self.u32(),
             reserved: self.u32(),
         }
     }
@@ -52,7 +62,7 @@ impl Record {
     /// Every field may hold any value: what it means is for the caller to check.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        const AF_INET6: u16 = 10;
+        const AF_INET6: u8 = 10;
         let (figures, rest) = bytes.split_first_chunk()?;
         let mut record = Self::figures(figures);
         if rest.is_empty() {
@@ -67,14 +77,27 @@ impl Record {
                 record.saddr[..4].copy_from_slice(source);
                 record.daddr[..4].copy_from_slice(destination);
             }
-            (32, true) => {
-                let (source, destination) = addresses.split_at(16);
+            (40, true) => {
+                let (source, rest) = addresses.split_at(16);
+                let (destination, device) = rest.split_at(16);
                 record.saddr.copy_from_slice(source);
                 record.daddr.copy_from_slice(destination);
+                record.ifindex = u32::from_ne_bytes(*device.first_chunk()?);
             }
             _ => return None,
         }
         Some(record)
+    }
+
+    /// The number of the share of the ring that a record's bytes take from, and how many they take;
+    /// `None` if they are too few for a record.
+    #[must_use]
+    pub fn share_of(bytes: &[u8]) -> Option<(u32, u64)> {
+        /// In front of each record the kernel keeps its length.
+        const HEADER: usize = 8;
+        let share = bytes.get(core::mem::offset_of!(Self, share)..)?;
+        let share = u16::from_ne_bytes(*share.first_chunk()?);
+        Some((share.into(), (bytes.len() + HEADER) as u64))
     }
 
     fn figures(bytes: &[u8; Self::FIGURES]) -> Self {
@@ -87,20 +110,22 @@ impl Record {
             opened_ns: r.u64(),
             sport: r.u16(),
             dport: r.u16(),
-            family: r.u16(),
-            flags: r.u16(),
             err: r.u16(),
             err_soft: r.u16(),
+            flags: r.u32(),
+            family: r.u8(),
             kind: r.u8(),
             old_state: r.u8(),
             new_state: r.u8(),
-            reserved: r.u8(),
             sent: r.u64(),
             received: r.u64(),
             unsent: r.u32(),
             rtt_us: r.u32(),
             retrans: r.u32(),
             netns: r.u32(),
+            inode: r.u32(),
+            share: r.u16(),
+            reserved: r.u16(),
             ..Self::default()
         }
     }
@@ -115,11 +140,12 @@ impl Tracked {
             conn: r.u64(),
             start_ns: r.u64(),
             opened_ns: r.u64(),
-            task: r.task(),
-            flags: r.u16(),
+            owner: r.owner(),
+            flags: r.u32(),
+            netns: r.u32(),
             state: r.u8(),
             told: r.u8(),
-            netns: r.u32(),
+            reserved: r.take(),
         }
     }
 }
@@ -129,6 +155,52 @@ impl Tracked {
     #[must_use]
     pub fn is_queued(&self) -> bool {
         self.flags & (flag::QUEUED | flag::ENDED) == flag::QUEUED
+    }
+}
+
+impl Task {
+    /// Its bytes, as words in the machine's byte order.
+    #[must_use]
+    pub fn words(&self) -> [u64; 8] {
+        let mut bytes = [0; size_of::<Self>()];
+        let fields: [&[u8]; 9] = [
+            &self.pid.to_ne_bytes(),
+            &self.tid.to_ne_bytes(),
+            &self.uid.to_ne_bytes(),
+            &self.gid.to_ne_bytes(),
+            &self.comm,
+            &self.thread,
+            &self.cgroup.to_ne_bytes(),
+            &self.mntns.to_ne_bytes(),
+            &self.reserved.to_ne_bytes(),
+        ];
+        let mut at = 0;
+        for field in fields {
+            bytes[at..at + field.len()].copy_from_slice(field);
+            at += field.len();
+        }
+        let mut words = [0; 8];
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = bytes
+                .first_chunk()
+                .map_or(0, |bytes| u64::from_ne_bytes(*bytes));
+        }
+        words
+    }
+}
+
+impl Share {
+    /// Reads an entry of the map of shares.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
+        let mut r = Reader(bytes, 0);
+        Self {
+            put: r.u64(),
+            dropped: r.u64(),
+            cgroup: r.u64(),
+            uid: r.u32(),
+            reserved: r.u32(),
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use aya_ebpf::programs::{FExitContext, RawTracePointContext, RetProbeContext, Tr
 use probe_common::{RingOffsets, Tracked, flag, kind, ring_files};
 
 use crate::kernel::{Copied, Head, Object, Ptr, constant, follow, offset, read};
-use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_waiting, is_watching};
+use crate::maps::{BPF_NOEXIST, SOCKS, blank, is_watching};
 use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, arg, forget_stale};
-use crate::socket::{Socket, TIME_BITS};
+use crate::socket::{Socket, is_of_another};
 use crate::task::{Current, identify};
 use crate::wanted::is_wanted;
 
@@ -33,13 +33,13 @@ pub fn accept_fexit(ctx: FExitContext) -> i32 {
     if unsafe { bpf_get_func_ret(ctx.as_ptr(), (&raw mut sk).cast()) } != 0 {
         return 0;
     }
-    accepted(sk as Ptr, Certainty::Sure)
+    accepted(sk as Ptr, Certainty::Sure, 0)
 }
 
 /// The same function, on kernels without fexit.
 #[kretprobe]
 pub fn accept_kretprobe(ctx: RetProbeContext) -> i32 {
-    accepted(ctx.ret::<Ptr>(), Certainty::Sure)
+    accepted(ctx.ret::<Ptr>(), Certainty::Sure, 0)
 }
 
 /// `sys_exit_accept` and `sys_exit_accept4`: the result is a descriptor, and the socket is found
@@ -92,7 +92,7 @@ pub fn accept_io_uring(ctx: RawTracePointContext) -> i32 {
         of_descriptor(descriptor, Certainty::IfItWaits);
         if layout != ring_files::UNKNOWN {
             let file = ring_file(ring, layout, res.cast_unsigned());
-            of_file(file, Certainty::IfItWaits);
+            of_file(file, Certainty::IfItWaits, 0);
         }
         return 0;
     }
@@ -105,7 +105,7 @@ pub fn accept_io_uring(ctx: RawTracePointContext) -> i32 {
         IORING_FILE_INDEX_ALLOC => res.cast_unsigned(),
         slot => slot - 1,
     };
-    of_file(ring_file(ring, layout, slot), Certainty::Sure)
+    of_file(ring_file(ring, layout, slot), Certainty::Sure, 0)
 }
 
 // include/uapi/linux/io_uring.h
@@ -174,42 +174,45 @@ enum Certainty {
 /// The current process has got this descriptor.
 #[inline(always)]
 fn of_descriptor(fd: i64, certainty: Certainty) -> i32 {
-    Current::get().map_or(0, |current| of_file(current.file(fd), certainty))
+    let descriptor = fd as u32 + 1;
+    Current::get().map_or(0, |current| {
+        of_file(current.file(fd), certainty, descriptor)
+    })
 }
 
-/// A process has got this file.
+/// A process has got this file, as the descriptor one less than this; 0 is none.
 #[inline(always)]
-fn of_file(file: Ptr, certainty: Certainty) -> i32 {
+fn of_file(file: Ptr, certainty: Certainty, descriptor: u32) -> i32 {
     // What is remembered is a TCP socket, and needs no further look.
-    if got(any_socket_of(file) as u64, Certainty::IfItWaits) {
+    if got(any_socket_of(file) as u64, Certainty::IfItWaits, descriptor) {
         return 0;
     }
-    accepted(socket_of(file), certainty)
+    accepted(socket_of(file), certainty, descriptor)
 }
 
 /// A process has got this socket.
 #[inline(always)]
-fn accepted(sk: Ptr, certainty: Certainty) -> i32 {
-    got(sk as u64, certainty);
+fn accepted(sk: Ptr, certainty: Certainty, descriptor: u32) -> i32 {
+    got(sk as u64, certainty, descriptor);
     0
 }
 
 /// A process has got the socket at this address; whether it is remembered.
 #[inline(always)]
-fn got(key: u64, certainty: Certainty) -> bool {
-    got_socket(key, certainty == Certainty::Sure) != 0
+fn got(key: u64, certainty: Certainty, descriptor: u32) -> bool {
+    got_socket(key, certainty == Certainty::Sure, descriptor) != 0
 }
 
 /// Global, and so with numbers for arguments and result: the verifier looks at it once, however many
 /// calls lead to it, and it has a frame of the stack for itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn got_socket(key: u64, is_sure: bool) -> u32 {
-    u32::from(is_watching() && is_remembered(key, is_sure))
+extern "C" fn got_socket(key: u64, is_sure: bool, descriptor: u32) -> u32 {
+    u32::from(is_watching() && is_remembered(key, is_sure, descriptor))
 }
 
 #[inline(always)]
-fn is_remembered(key: u64, is_sure: bool) -> bool {
+fn is_remembered(key: u64, is_sure: bool, descriptor: u32) -> bool {
     let sk = key as Ptr;
     let tracked = SOCKS.get_ptr_mut(&key);
     let is_tcp = || !sk.is_null() && read::<u16>(sk, offset!(protocol)) == IPPROTO_TCP;
@@ -241,39 +244,31 @@ fn is_remembered(key: u64, is_sure: bool) -> bool {
         tracked => tracked,
     };
     let remembered = remembered.or_else(|| {
-        let tracked = unknown(socket, &happened)?;
+        let tracked = unknown(socket, &happened, descriptor)?;
         // SAFETY: as above.
         Some(unsafe { &mut *tracked })
     });
     if let Some(tracked) = remembered {
-        known(socket, tracked, &happened);
+        known(socket, tracked, &happened, descriptor);
     }
     true
-}
-
-/// Whether what is remembered was a socket whose end was missed, and whose address this one has now.
-/// An id is the socket's cookie, in the lower bits.
-#[inline(always)]
-fn is_of_another(sk: impl Object, tracked: &Tracked) -> bool {
-    let has_cookie = tracked.flags & flag::NO_COOKIE == 0;
-    has_cookie && (sk.get::<u64>(offset!(cookie)) ^ tracked.conn) << TIME_BITS != 0
 }
 
 /// It was in the queue at the start, or did not fit, or it is not established yet: a child is queued
 /// before its handshake is complete, a moment before, or with TCP Fast Open long before. Or it has
 /// been established just now on another CPU, and is remembered by now.
 #[inline(always)]
-fn unknown(sk: impl Socket, happened: &Happened) -> Option<*mut Tracked> {
+fn unknown(sk: impl Socket, happened: &Happened, descriptor: u32) -> Option<*mut Tracked> {
     let id = sk.id();
     let mut tracked = Tracked {
         conn: id.conn,
-        opened_ns: happened.ts_ns,
         flags: flag::OWNED | id.flags,
         state: happened.old_state,
         netns: netns(sk),
         ..blank()
     };
-    identify(&mut tracked.task);
+    identify(&mut tracked.owner);
+    tracked.owner.descriptor = descriptor;
     // If it has ended already, nothing more will be seen of it. If it does not fit into the
     // map, nothing is lost either: its ending will be seen.
     let key = sk.address() as u64;
@@ -289,17 +284,20 @@ fn unknown(sk: impl Socket, happened: &Happened) -> Option<*mut Tracked> {
 
 /// It is remembered. If it does not wait, it was seen before, or only looks like what was returned.
 #[inline(always)]
-fn known(sk: impl Object, tracked: &mut Tracked, happened: &Happened) {
+fn known(sk: impl Object, tracked: &mut Tracked, happened: &Happened, descriptor: u32) {
     if tracked.flags & flag::QUEUED == 0 {
+        // Another hook has seen it come, before it had a descriptor.
+        if tracked.owner.descriptor == 0 {
+            tracked.owner.descriptor = descriptor;
+        }
         return;
     }
     // Its opening is this, also if it was in the queue at the start.
     tracked.flags = tracked.flags & !(flag::QUEUED | flag::BEFORE) | flag::OWNED;
-    tracked.opened_ns = happened.ts_ns;
-    identify(&mut tracked.task);
+    identify(&mut tracked.owner);
+    tracked.owner.descriptor = descriptor;
     happened.send_event(sk, tracked);
     if happened.old_state == CLOSE && tracked.flags & flag::ENDED != 0 {
         let _ = SOCKS.remove(&(sk.address() as u64));
-        count_waiting(-1);
     }
 }

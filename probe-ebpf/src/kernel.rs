@@ -1,6 +1,6 @@
 //! Reading the kernel's memory at offsets that user space took from the kernel's BTF.
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use core::mem::{MaybeUninit, zeroed};
 use core::ptr;
 use probe_common::Offsets;
@@ -57,10 +57,17 @@ impl Typed {
     pub unsafe fn new(pointer: Ptr) -> Option<Self> {
         (!pointer.is_null()).then_some(Self(pointer))
     }
+}
 
+/// An object whose pointers lead to others of its kind.
+pub trait Linked: Object {
     /// The object that a field points to.
+    fn follow(self, offset: usize) -> Option<Self>;
+}
+
+impl Linked for Typed {
     #[inline(always)]
-    pub fn follow(self, offset: usize) -> Option<Self> {
+    fn follow(self, offset: usize) -> Option<Self> {
         // SAFETY: the verifier knows the field's type.
         unsafe { Self::new(self.get(offset)) }
     }
@@ -104,6 +111,14 @@ impl Object for Untyped {
     }
 }
 
+impl Linked for Untyped {
+    #[inline(always)]
+    fn follow(self, offset: usize) -> Option<Self> {
+        let pointer: Ptr = self.get(offset);
+        (!pointer.is_null()).then_some(Self(pointer))
+    }
+}
+
 /// How much of a socket [`Copied`] takes at once: its addresses, family, state and namespace.
 const HEAD: usize = 96;
 
@@ -143,9 +158,19 @@ impl Object for Copied<'_> {
 /// Reads a value of the kernel's at an offset; zeros where the memory can't be read.
 #[inline(always)]
 pub fn read<T: Copy>(base: Ptr, offset: usize) -> T {
-    // SAFETY: the helper checks the address, and all types that are read here are integers and
-    // pointers, for which zeros are valid.
-    unsafe { bpf_probe_read_kernel(base.wrapping_add(offset).cast()).unwrap_or(zeroed()) }
+    let mut value = MaybeUninit::<T>::uninit();
+    let from = base.wrapping_add(offset);
+    // SAFETY: the helper checks the address, and writes zeros where it can't read; all types that are
+    // read here are integers and pointers, for which zeros are valid. Its result is left alone: the
+    // verifier would follow both ways from each read.
+    unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            from.cast(),
+        );
+        value.assume_init()
+    }
 }
 
 /// Follows a pointer of the kernel's.

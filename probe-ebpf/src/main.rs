@@ -14,9 +14,11 @@
 mod accept;
 mod destroy;
 mod kernel;
+mod looker;
 mod maps;
 mod record;
 mod set_state;
+mod share;
 mod socket;
 mod task;
 mod task_file;

@@ -5,7 +5,7 @@ use core::mem::replace;
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use probe_common::{Tracked, lost};
+use probe_common::{Share, Tracked, lost};
 
 /// Records on their way to user space. Its size is set by the loader.
 #[map]
@@ -14,11 +14,6 @@ pub static RING: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
 /// What is remembered of each socket, by its address. Its size is set by the loader.
 #[map]
 pub static SOCKS: HashMap<u64, Tracked> = HashMap::with_max_entries(131_072, 0);
-
-/// How many sockets of [`SOCKS`] have ended and may yet be accepted, ever more or less: a hint
-/// that lets [`crate::destroy`] leave at once as long as it is 0.
-#[map]
-pub static WAITING: Array<i64> = Array::with_max_entries(1, 0);
 
 /// 1 once all hooks are attached, which takes the loader some time. What one hook sees before another
 /// can see it too would make connections without an end, and ends without a beginning.
@@ -67,6 +62,24 @@ impl Transition {
     }
 }
 
+/// Thread id of the thread of ours that looks at the files of all processes at the moment; 0 is none. It
+/// holds each of them for a moment, and the kernel may close one in its name that its owner has let go
+/// meanwhile. The thread says itself that it is one (see [`crate::looker`]), so that no other can.
+#[map]
+pub static LOOKER: Array<u32> = Array::with_max_entries(1, 0);
+
+/// `CLOCK_MONOTONIC` as programs see it, when user space asks.
+#[map]
+pub static CLOCK: Array<u64> = Array::with_max_entries(1, 0);
+
+/// What each source of records has put into the ring.
+#[map]
+pub static SHARES: Array<Share> = Array::with_max_entries(Share::COUNT, 0);
+
+/// What user space has taken from the ring, of each source, in bytes.
+#[map]
+pub static TAKEN: Array<u64> = Array::with_max_entries(Share::COUNT, 0);
+
 /// What was lost, by [`lost`].
 #[map]
 pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0);
@@ -107,21 +120,11 @@ pub fn count_all_lost(what: u32, n: u64) {
     }
 }
 
-/// Counts sockets that have ended and may yet be accepted.
-pub fn count_waiting(by: i64) {
-    if let Some(counter) = WAITING.get_ptr_mut(0) {
-        // SAFETY: as above; other CPUs write to it too.
-        unsafe { atomic_add(counter.cast(), by.cast_unsigned()) };
-    }
-}
-
-/// Whether any socket has ended and may yet be accepted.
-pub fn any_waiting() -> bool {
-    WAITING.get(0).is_some_and(|n| *n != 0)
-}
-
 /// Rust's own atomics have no addition for this target.
-unsafe fn atomic_add(counter: *mut u64, by: u64) {
+///
+/// # Safety
+/// The pointer must be valid and aligned.
+pub unsafe fn atomic_add(counter: *mut u64, by: u64) {
     // SAFETY: the caller's pointer is valid and aligned.
     unsafe { asm!("lock *(u64 *)({} + 0) += {}", in(reg) counter, in(reg) by) };
 }

@@ -1,10 +1,11 @@
 //! From a socket to a record.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use probe_common::{Address, Record, Tracked, Without, flag, lost};
+use probe_common::{Address, Record, Tracked, Without, flag};
 
-use crate::kernel::{Object, offset};
-use crate::maps::{RING, count_lost, zero};
+use crate::kernel::{Object, Ptr, offset, read};
+use crate::maps::{RING, zero};
+use crate::share::{Source, count_unsent};
 
 pub const AF_INET6: u16 = 10;
 /// `enum sock_flags`: the peer's FIN was received.
@@ -26,7 +27,7 @@ pub struct Happened {
     pub old_state: u8,
     pub new_state: u8,
     /// Flags beside those of the tracked socket.
-    pub flags: u16,
+    pub flags: u32,
 }
 
 impl Happened {
@@ -34,7 +35,7 @@ impl Happened {
     #[inline(always)]
     pub fn send_event(&self, sk: impl Object, tracked: &Tracked) {
         if !self.send(sk, tracked, false) {
-            count_lost(lost::RING);
+            count_unsent(tracked, 1);
         }
     }
 
@@ -43,7 +44,7 @@ impl Happened {
     #[inline(always)]
     #[must_use]
     pub fn send(&self, sk: impl Object, tracked: &Tracked, with_figures: bool) -> bool {
-        self.send_if(sk, tracked, with_figures, || true)
+        self.send_if(sk, tracked, with_figures, || always())
     }
 
     /// The same if it still holds once its place in the ring is certain: what comes after that stands
@@ -57,18 +58,21 @@ impl Happened {
         with_figures: bool,
         holds: impl FnOnce() -> bool,
     ) -> bool {
+        let source = Source::of(tracked);
         if sk.get::<u16>(offset!(family)) == AF_INET6 {
-            return submit::<Record>(|record| {
-                self.fill(sk, tracked, with_figures, record);
-                record.task = tracked.task;
+            return submit::<Record>(source, |record| {
+                self.fill(sk, tracked, with_figures, source, record);
+                record.task = tracked.owner.task;
                 record.saddr = bytes(v6(sk, offset!(v6_saddr)));
                 record.daddr = bytes(v6(sk, offset!(v6_daddr)));
+                record.ifindex = sk.get(offset!(bound_device));
+                record.reserved_end = 0;
                 holds()
             });
         }
-        submit::<Without<{ Record::V4 }>>(|record| {
-            self.fill(sk, tracked, with_figures, record);
-            record.task = tracked.task;
+        submit::<Without<{ Record::V4 }>>(source, |record| {
+            self.fill(sk, tracked, with_figures, source, record);
+            record.task = tracked.owner.task;
             record.saddr[..4].copy_from_slice(&sk.get::<u32>(offset!(saddr)).to_ne_bytes());
             record.saddr[4..8].copy_from_slice(&sk.get::<u32>(offset!(daddr)).to_ne_bytes());
             holds()
@@ -79,30 +83,44 @@ impl Happened {
     #[inline(always)]
     #[must_use]
     pub fn send_figures(&self, sk: impl Object, tracked: &Tracked) -> bool {
-        submit::<Without<{ Record::FIGURES }>>(|record| {
-            self.fill(sk, tracked, true, record);
-            true
+        let source = Source::of(tracked);
+        submit::<Without<{ Record::FIGURES }>>(source, |record| {
+            self.fill(sk, tracked, true, source, record);
+            always()
         })
     }
 
     /// Writes all but the process and the addresses.
     #[inline(always)]
-    fn fill(&self, sk: impl Object, tracked: &Tracked, with_figures: bool, record: &mut Record) {
+    fn fill(
+        &self,
+        sk: impl Object,
+        tracked: &Tracked,
+        with_figures: bool,
+        source: Source,
+        record: &mut Record,
+    ) {
         record.ts_ns = self.ts_ns;
         record.conn = tracked.conn;
         record.start_ns = tracked.start_ns;
         record.opened_ns = tracked.opened_ns;
         record.sport = u16::from_be(sk.get(offset!(sport)));
         record.dport = u16::from_be(sk.get(offset!(dport)));
-        record.family = sk.get(offset!(family));
+        record.family = sk.get::<u16>(offset!(family)) as u8;
         record.flags = tracked.flags | self.flags;
         record.err = sk.get::<u32>(offset!(err)) as u16;
         record.err_soft = sk.get::<u32>(offset!(err_soft)) as u16;
         record.kind = self.kind;
         record.old_state = self.old_state;
         record.new_state = self.new_state;
-        record.reserved = 0;
         record.netns = tracked.netns;
+        record.inode = if record.flags & flag::UNHELD == 0 {
+            0
+        } else {
+            inode(sk)
+        };
+        record.share = source.number();
+        record.reserved = 0;
         if with_figures {
             figures(sk, record);
         } else {
@@ -117,7 +135,10 @@ impl Happened {
 /// Writes a record into the ring, as far as `T` reaches, if `fill` says that it holds; whether it did
 /// and there was room. What is lost with it only the caller knows.
 #[inline(always)]
-fn submit<T: 'static>(fill: impl FnOnce(&mut Record) -> bool) -> bool {
+fn submit<T: 'static>(source: Source, fill: impl FnOnce(&mut Record) -> bool) -> bool {
+    let Some(share) = source.share(size_of::<T>()) else {
+        return false;
+    };
     let Some(mut entry) = RING.reserve::<T>(0) else {
         return false;
     };
@@ -125,6 +146,7 @@ fn submit<T: 'static>(fill: impl FnOnce(&mut Record) -> bool) -> bool {
     // latter. Integers may hold what was there before.
     let holds = unsafe { fill(&mut *entry.as_mut_ptr().cast::<Record>()) };
     if holds {
+        share.put(size_of::<T>());
         entry.submit(0);
     } else {
         entry.discard(0);
@@ -132,10 +154,27 @@ fn submit<T: 'static>(fill: impl FnOnce(&mut Record) -> bool) -> bool {
     holds
 }
 
+/// True, which the compiler does not know: else it leaves anything at all as the result of the function
+/// that fills a record, a pointer into the stack for instance, which the verifier refuses.
+#[inline(always)]
+fn always() -> bool {
+    zero() == 0
+}
+
 /// Whether the process has closed the socket.
 #[inline(always)]
 pub fn is_orphan(sk: impl Object) -> bool {
     sk.get::<u64>(offset!(sk_flags)) & SOCK_DEAD != 0
+}
+
+/// The inode number of the socket's file; 0 if it has none.
+#[inline(always)]
+fn inode(sk: impl Object) -> u32 {
+    let socket: Ptr = sk.get(offset!(sk_socket));
+    if socket.is_null() {
+        return 0;
+    }
+    read(socket, offset!(socket_inode) + offset!(i_ino))
 }
 
 /// The inode number of a socket's network namespace.

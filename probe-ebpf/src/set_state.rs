@@ -3,9 +3,11 @@
 //! Every transition of every TCP socket passes here, also those that no call makes: resets,
 //! time-outs, aborts.
 //!
-//! The kernel skips a program that a softirq interrupts on the same CPU, and tells nobody. So
+//! The kernel skips a program that a softirq interrupts on the same CPU, and reports it nowhere. So
 //! there are two copies of each: softirqs do not nest, and while the first copy is interrupted
-//! the second one is not running. The second acts only on what the first has not seen.
+//! the second one is not running. The second acts only on what the first has not seen. Since 7.1 another
+//! process may come between too, and be skipped while both copies are interrupted: what is missed then
+//! shows at the socket's next transition, or when it is destroyed.
 //!
 //! Some guests shield a thread of their own: the kernel runs no program on it, also not for a softirq
 //! that comes on top of it, and counts nothing. A later transition of the same socket shows it, or a
@@ -16,13 +18,12 @@ use aya_ebpf::macros::{btf_tracepoint, raw_tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
 use probe_common::{Tracked, flag, kind, lost};
 
-use crate::kernel::{Copied, Head, Object, Ptr, offset};
-use crate::maps::{
-    BPF_NOEXIST, SOCKS, Transition, blank, count_all_lost, count_lost, count_waiting, is_watching,
-};
+use crate::kernel::{Copied, Head, Object, Ptr, constant, offset, read};
+use crate::maps::{BPF_NOEXIST, SOCKS, Transition, blank, count_all_lost, count_lost, is_watching};
 use crate::record::{Happened, is_orphan, netns, now_ns};
-use crate::socket::{Id, Socket, again, tcp_sock};
-use crate::task::{Current, identify};
+use crate::share::count_unsent;
+use crate::socket::{Id, Socket, again, is_of_another, tcp_sock};
+use crate::task::{Current, closed_by, identify, still_holds};
 use crate::wanted::{WANTED, is_wanted};
 
 const IPPROTO_TCP: u16 = 6;
@@ -163,7 +164,7 @@ impl Change {
         let Self { old, new, .. } = self;
         let key = self.sk as u64;
         if new == SYN_SENT {
-            if copy == Copy::First {
+            if copy == Copy::First || !is_connecting(sk, key) {
                 connecting(sk, key);
             }
             return 0;
@@ -186,6 +187,7 @@ impl Change {
                 forget_stale(key, tracked);
                 None
             }
+            None if old == SYN_SENT && copy == Copy::First => adopt(sk, key),
             tracked => tracked,
         };
         let Some(tracked) = tracked else {
@@ -220,6 +222,35 @@ fn missed(tracked: &mut Tracked, old: u8) {
     }
 }
 
+/// Remembers a client whose call was before the start, or was seen by no program. If there is no room, it
+/// was not there at the call either, and that was counted.
+#[inline(always)]
+fn adopt<'a>(sk: impl Socket, key: u64) -> Option<&'a mut Tracked> {
+    let id = sk.id();
+    let tracked = Tracked {
+        conn: id.conn,
+        flags: flag::CLIENT | id.flags,
+        state: SYN_SENT,
+        netns: netns(sk),
+        ..blank()
+    };
+    SOCKS.insert(&key, &tracked, BPF_NOEXIST).ok()?;
+    // SAFETY: the pointer is into the map, and the socket is locked.
+    SOCKS
+        .get_ptr_mut(&key)
+        .map(|tracked| unsafe { &mut *tracked })
+}
+
+/// Whether the first copy has seen that a socket connects.
+#[inline(always)]
+fn is_connecting(sk: impl Object, key: u64) -> bool {
+    SOCKS.get_ptr(&key).is_some_and(|tracked| {
+        // SAFETY: the pointer is into the map.
+        let tracked = unsafe { &*tracked };
+        tracked.state == SYN_SENT && !is_of_another(sk, tracked)
+    })
+}
+
 /// CLOSE -> SYN_SENT: in the process that called `connect()`, or for which the kernel does.
 #[inline(always)]
 fn connecting(sk: impl Socket, key: u64) {
@@ -249,7 +280,7 @@ fn connecting(sk: impl Socket, key: u64) {
         netns: netns(sk),
         ..blank()
     };
-    identify(&mut tracked.task);
+    identify(&mut tracked.owner);
     if SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_ok() {
         return;
     }
@@ -266,9 +297,6 @@ fn connecting(sk: impl Socket, key: u64) {
 #[inline(always)]
 pub fn forget_stale(key: u64, earlier: &Tracked) {
     count_all_lost(lost::MISSED, earlier.unsaid(false));
-    if earlier.flags & flag::ENDED != 0 {
-        count_waiting(-1);
-    }
     let _ = SOCKS.remove(&key);
 }
 
@@ -296,11 +324,12 @@ fn unknown(sk: impl Socket, key: u64, old: u8, new: u8, copy: Copy) {
                 // SAFETY: the pointer is into the map, and its other writer has done its part.
                 unsafe {
                     (*accepted).start_ns = now;
+                    (*accepted).opened_ns = now;
                     (*accepted).state = new;
                 }
             }
         }
-        // Never established, and not ours: a connect or a handshake from before the start.
+        // Never established: a handshake from before the start.
         (SYN_SENT | SYN_RECV, _) => {}
         // From before the start, and not found by the snapshot; or it did not fit into the map.
         // The second copy comes here after each CLOSE that the first has dealt with.
@@ -319,7 +348,7 @@ fn unknown(sk: impl Socket, key: u64, old: u8, new: u8, copy: Copy) {
                     let forgotten = SOCKS.insert(&key, &tracked, 0).is_err();
                     // Then its END will not know either.
                     if forgotten && tracked.flags & flag::FIN_LOST != 0 {
-                        count_lost(lost::RING);
+                        count_unsent(&tracked, 1);
                     }
                 }
                 CLOSE => {
@@ -340,7 +369,7 @@ fn unknown(sk: impl Socket, key: u64, old: u8, new: u8, copy: Copy) {
 
 /// Whether a socket that is not remembered waits in an accept queue.
 #[inline(always)]
-fn still_queued(sk: impl Object, old: u8) -> u16 {
+fn still_queued(sk: impl Object, old: u8) -> u32 {
     let open = matches!(old, ESTABLISHED | CLOSE_WAIT);
     if open && sk.get::<Ptr>(offset!(sk_socket)).is_null() {
         flag::QUEUED
@@ -357,9 +386,12 @@ fn established(sk: impl Object, tracked: &mut Tracked, old: u8) {
         // Accepted before the handshake was complete (TCP Fast Open), or the entry of an earlier
         // socket at this address.
         tracked.start_ns = now;
+        tracked.opened_ns = now;
         return;
     }
     tracked.opened_ns = now;
+    tracked.start_ns = syn_sent_ns(sk, tracked.start_ns, now);
+    tracked.flags |= repair(sk);
     let happened = Happened {
         kind: kind::CONNECT,
         ts_ns: now,
@@ -368,6 +400,53 @@ fn established(sk: impl Object, tracked: &mut Tracked, old: u8) {
         flags: 0,
     };
     happened.send_event(sk, tracked);
+}
+
+/// When a client sent its SYN, if that is later than it called `connect()`: with `TCP_FASTOPEN_CONNECT`
+/// the SYN leaves with the first write.
+#[inline(always)]
+fn syn_sent_ns(sk: impl Object, called_ns: u64, now_ns: u64) -> u64 {
+    let (last_ns, first_ms) = (sk.get(offset!(last_sent)), sk.get(offset!(first_unacked)));
+    if sk.get::<u32>(offset!(total_retrans)) == 0 {
+        sent_once_ns(called_ns, now_ns, last_ns)
+    } else {
+        sent_again_ns(called_ns, now_ns, first_ms)
+    }
+}
+
+/// Of a SYN that was sent at `sent_ns`. Global, as the next one, so that the verifier looks at it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sent_once_ns(called_ns: u64, now_ns: u64, sent_ns: u64) -> u64 {
+    let is_later = called_ns != 0 && sent_ns > called_ns && sent_ns <= now_ns;
+    if is_later { sent_ns } else { called_ns }
+}
+
+/// Of a SYN that was first sent at `first_ms`, in the milliseconds of the same clock as far as 32 bits have
+/// them. They say no more than that there was a delay.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sent_again_ns(called_ns: u64, now_ns: u64, first_ms: u32) -> u64 {
+    const MS: u64 = 1_000_000;
+    let age_ms = ((now_ns / MS) as u32).wrapping_sub(first_ms);
+    let sent_ns = now_ns.saturating_sub(u64::from(age_ms) * MS);
+    let is_later = called_ns != 0 && first_ms != 0 && sent_ns > called_ns + 10 * MS;
+    if is_later { sent_ns } else { called_ns }
+}
+
+/// Byte of `struct tcp_sock` that has the bit `repair`, and the bit; the loader finds them.
+#[unsafe(no_mangle)]
+static REPAIR: [u32; 2] = [0; 2];
+
+/// Whether the socket is in repair mode, as a flag.
+#[inline(always)]
+fn repair(sk: impl Object) -> u32 {
+    let (at, mask) = (
+        constant(&raw const REPAIR[0]) as usize,
+        constant(&raw const REPAIR[1]),
+    );
+    let is_set = mask != 0 && u32::from(sk.get::<u8>(at)) & mask != 0;
+    if is_set { flag::REPAIR } else { 0 }
 }
 
 /// The FIN is about to be sent by a call of the current process.
@@ -396,50 +475,45 @@ fn fin(sk: impl Object, tracked: &mut Tracked, old: u8, new: u8) {
 }
 
 /// Makes the current task the one that an ending is credited to, unless it closes for another: then
-/// the owner stays.
+/// the owner stays, if it is still there.
 #[inline(always)]
-fn closer(tracked: &mut Tracked) -> u16 {
-    let Some(current) = Current::get() else {
-        return 0;
-    };
-    if current.closes_for_another() {
-        return 0;
-    }
-    let mntns = tracked.task.mntns;
-    let is_killed = identify(&mut tracked.task);
-    // A process that exits has left its namespaces already.
-    if tracked.task.mntns == 0 {
-        tracked.task.mntns = mntns;
-    }
-    tracked.flags |= flag::OWNED;
-    if is_killed { flag::KILLED } else { 0 }
+fn closer(tracked: &mut Tracked) -> u32 {
+    let flags = closed_by(&mut tracked.owner, tracked.flags);
+    tracked.flags = flags & !flag::KILLED;
+    flags & flag::KILLED
 }
 
 /// The socket is gone, or a connect failed.
 #[inline(always)]
 fn closed(sk: impl Object, key: u64, tracked: &mut Tracked, old: u8) {
     match old {
-        SYN_SENT | SYN_RECV if tracked.flags & flag::CLIENT != 0 => {
-            if was_tried(sk) {
-                let happened = Happened {
-                    kind: kind::CONNECT,
-                    ts_ns: now_ns(),
-                    old_state: old,
-                    new_state: CLOSE,
-                    flags: 0,
-                };
-                happened.send_event(sk, tracked);
-            }
-        }
+        SYN_SENT | SYN_RECV if tracked.flags & flag::CLIENT != 0 => failed(sk, tracked, old),
         _ => end(sk, tracked, old),
     }
     // Reset while it waited: `accept()` will still return it.
     if tracked.flags & flag::QUEUED != 0 && sk.get::<u32>(offset!(err)) != 0 {
         tracked.flags |= flag::ENDED;
-        count_waiting(1);
     } else {
         let _ = SOCKS.remove(&key);
     }
+}
+
+/// A connect failed.
+#[inline(always)]
+fn failed(sk: impl Object, tracked: &mut Tracked, old: u8) {
+    if !was_tried(sk) {
+        return;
+    }
+    let now = now_ns();
+    tracked.start_ns = syn_sent_ns(sk, tracked.start_ns, now);
+    let happened = Happened {
+        kind: kind::CONNECT,
+        ts_ns: now,
+        old_state: old,
+        new_state: CLOSE,
+        flags: 0,
+    };
+    happened.send_event(sk, tracked);
 }
 
 /// Whether a failed connect has sent a SYN. `connect()` enters SYN_SENT before it looks for a local
@@ -458,18 +532,22 @@ fn end(sk: impl Object, tracked: &mut Tracked, old: u8) {
         return;
     }
     let mut flags = 0;
-    // No FIN and no error: a call of this process resets (linger 0, unread data, a new connect).
-    // Every path in a softirq sets an error first. A listener that closes resets what waits in its
-    // queue: that is nobody's connection.
+    // No FIN: a call of this process resets (linger 0, unread data, a new connect). A listener that
+    // closes resets what waits in its queue, which is no process's connection.
     let by_call = tracked.flags & (flag::FIN_SENT | flag::QUEUED) == 0
         && matches!(old, ESTABLISHED | CLOSE_WAIT | SYN_RECV)
-        && sk.get::<u32>(offset!(err)) == 0;
+        && is_by_call(sk);
     if by_call {
+        flags |= flag::BY_CALL | repair(sk);
         flags |= closer(tracked);
     }
     // Shut for sending first, and closed since: no transition says so.
     if tracked.flags & flag::FIN_SENT != 0 && is_orphan(sk) {
         flags |= flag::BOTH_WAYS;
+    }
+    let closed_by_owner = (tracked.flags | flags) & flag::BOTH_WAYS != 0;
+    if !by_call && !closed_by_owner && tracked.flags & flag::OWNED != 0 {
+        flags |= held(sk, tracked);
     }
     let happened = Happened {
         kind: kind::END,
@@ -490,6 +568,43 @@ fn end(sk: impl Object, tracked: &mut Tracked, old: u8) {
     if !said {
         // What was reset while it waited has its opening said when it is accepted, or gone.
         let waits = tracked.flags & flag::QUEUED != 0 && sk.get::<u32>(offset!(err)) != 0;
-        count_all_lost(lost::RING, tracked.unsaid(waits));
+        count_unsent(tracked, tracked.unsaid(waits));
+    }
+}
+
+/// Whether an open socket goes to CLOSE by a call of the current process. Each path in a softirq sets an
+/// error first, but an error may be pending as well: an ICMP message's, which ends nothing by itself.
+#[inline(always)]
+fn is_by_call(sk: impl Object) -> bool {
+    let err: u32 = sk.get(offset!(err));
+    // `tcp_close()` shuts both ways before it looks for a reason to reset; else that comes with a FIN.
+    if err == 0 || sk.get::<u8>(offset!(shutdown)) & SHUTDOWN_MASK == SHUTDOWN_MASK {
+        return true;
+    }
+    // `tcp_write_err()` ends with the last soft error. A pending one is no soft error.
+    !matches!(err, EPIPE | ECONNABORTED | ECONNRESET | ETIMEDOUT)
+        && sk.get::<u32>(offset!(err_soft)) != err
+}
+
+// include/uapi/asm-generic/errno.h
+const EPIPE: u32 = 32;
+const ECONNABORTED: u32 = 103;
+const ECONNRESET: u32 = 104;
+const ETIMEDOUT: u32 = 110;
+
+/// Looks whether the owner still has the socket, and who it is by now; the flag that says no.
+#[inline(always)]
+fn held(sk: impl Object, tracked: &mut Tracked) -> u32 {
+    let socket: Ptr = sk.get(offset!(sk_socket));
+    // What the kernel holds by itself, a subflow of MPTCP for instance, has no file.
+    let file: u64 = if socket.is_null() {
+        0
+    } else {
+        read(socket, offset!(socket_file))
+    };
+    if file == 0 || still_holds(&mut tracked.owner, file) != 0 {
+        0
+    } else {
+        flag::UNHELD
     }
 }

@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
-use probe_common::flag;
+use probe_common::{Tracked, flag};
 
 use crate::kernel::{Copied, Object, Ptr, Typed, offset};
 use crate::record::now_ns;
@@ -10,7 +10,7 @@ use crate::record::now_ns;
 /// A connection's id, and [`flag::NO_COOKIE`] if it is none of the kernel's.
 pub struct Id {
     pub conn: u64,
-    pub flags: u16,
+    pub flags: u32,
 }
 
 /// A socket that may or may not have a type that the verifier knows.
@@ -31,19 +31,47 @@ impl Socket for Typed {
     }
 }
 
-/// Without the type information the helper can't be called: the cookie if there is one, else a
-/// number that no cookie reaches: the time, and below it which processor had that time.
+/// Without the type information the helper can't be called.
 impl Socket for Copied<'_> {
     #[inline(always)]
     fn id(self) -> Id {
-        match self.get(offset!(cookie)) {
-            0 => Id {
-                conn: now_ns() << 8 | processor() | 1 << 63,
-                flags: flag::NO_COOKIE,
-            },
-            conn => Id { conn, flags: 0 },
-        }
+        id_of(self)
     }
+}
+
+/// The cookie of a socket if somebody has asked for it, else a number that no cookie reaches: the time,
+/// and below it the processor that had that time.
+#[inline(always)]
+pub fn id_of(sk: impl Object) -> Id {
+    match sk.get(offset!(cookie)) {
+        0 => Id {
+            conn: now_ns() << 8 | processor() | 1 << 63,
+            flags: flag::NO_COOKIE,
+        },
+        conn => Id { conn, flags: 0 },
+    }
+}
+
+const SOCK_STREAM: u16 = 1;
+const IPPROTO_TCP: u16 = 6;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+
+/// Whether a socket of any kind is one of TCP. Other families have protocols of that number too, and raw
+/// sockets may have it.
+#[inline(always)]
+pub fn is_tcp(sk: impl Object) -> bool {
+    matches!(sk.get(offset!(family)), AF_INET | AF_INET6)
+        && sk.get::<u16>(offset!(sk_type)) == SOCK_STREAM
+        && sk.get::<u16>(offset!(protocol)) == IPPROTO_TCP
+}
+
+/// Whether the remembered socket was another, whose end was missed, and whose address this one has now. An
+/// id is the socket's cookie, in the lower bits.
+#[inline(always)]
+pub fn is_of_another(sk: impl Object, tracked: &Tracked) -> bool {
+    let has_cookie = tracked.flags & flag::NO_COOKIE == 0;
+    has_cookie && (sk.get::<u64>(offset!(cookie)) ^ tracked.conn) << TIME_BITS != 0
 }
 
 /// The number of this processor, as far as one byte has it.

@@ -1,9 +1,10 @@
-//! Who it was.
+//! Processes: the one that a program runs in, and the one that has a socket.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
-use probe_common::{LOOKER, Task};
+use probe_common::{Owner, Task, flag};
 
-use crate::kernel::{Object, Ptr, Typed, follow, offset};
+use crate::kernel::{Linked, Object, Ptr, Typed, Untyped, constant, follow, offset, read};
+use crate::maps::LOOKER;
 
 // include/linux/sched.h
 const PF_EXITING: u32 = 0x4;
@@ -11,16 +12,14 @@ const PF_IO_WORKER: u32 = 0x10;
 const PF_USER_WORKER: u32 = 0x4000;
 const PF_KTHREAD: u32 = 0x20_0000;
 
-/// [`LOOKER`] as the kernel has it.
-const LOOKS: [u64; 2] = {
-    let (name, mut comm, mut at) = (LOOKER.as_bytes(), [0; 16], 0);
-    while at < name.len() {
-        comm[at] = name[at];
-        at += 1;
-    }
-    // SAFETY: bytes of the same size.
-    unsafe { core::mem::transmute::<[u8; 16], [u64; 2]>(comm) }
-};
+/// Offset in `struct css_set` of a v1 controller's `struct cgroup_subsys_state *`; 0 where there are no
+/// v1 hierarchies.
+#[unsafe(no_mangle)]
+static CGROUP1_STATE: u32 = 0;
+
+/// `cgroup_subsys_state.cgroup`.
+#[unsafe(no_mangle)]
+static CGROUP1_CGROUP: u32 = 0;
 
 /// The task that this program runs in. Only in the calling context is that who did it: in a
 /// softirq it is a stranger.
@@ -48,33 +47,11 @@ impl Current {
         self.flags & PF_KTHREAD != 0
     }
 
-    /// It closes what others have let go: a worker of the kernel's, or a thread that only looks.
+    /// It closes what others have let go: a worker of the kernel's, or our thread that looks at files.
     #[inline(always)]
     pub fn closes_for_another(self) -> bool {
-        self.is_kernel() || comm(self.task) == LOOKS
-    }
-
-    /// `exit()` in one thread ends the others by a signal too, so it is the status that `wait()` will
-    /// see that counts.
-    #[inline(always)]
-    fn is_killed(self) -> bool {
-        if self.flags & PF_EXITING == 0 {
-            return false;
-        }
-        let signal = self.task.follow(offset!(signal));
-        let code: u32 = signal.map_or(0, |signal| signal.get(offset!(exit_code)));
-        code & 0x7f != 0
-    }
-
-    #[inline(always)]
-    fn identity(self) -> Task {
-        // io_uring's threads are named by the kernel; the program's name is the group leader's.
-        let named = if self.flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
-            self.task.follow(offset!(group_leader))
-        } else {
-            None
-        };
-        identity(self.task, named.unwrap_or(self.task))
+        let looker = LOOKER.get(0).map_or(0, |looker| *looker);
+        self.is_kernel() || looker != 0 && self.task.get::<u32>(offset!(task_pid)) == looker
     }
 
     /// The file that a descriptor of this task's stands for; null if there is none.
@@ -91,36 +68,159 @@ impl Current {
     }
 }
 
-/// Writes who the current task is, as events show it; whether a signal is ending its process.
+/// Writes who the current task is, as events show it.
 #[inline(always)]
-pub fn identify(into: &mut Task) -> bool {
-    identify_current(into) != 0
+pub fn identify(into: &mut Owner) {
+    identify_current(into);
 }
 
-/// The same with a number for a result. Global, so that the verifier looks at it once: for each pointer
+/// The same; not 0 if a signal is ending its process. Global, so that the verifier looks at it once: for each pointer
 /// that it sees followed from a task, newer kernels search their whole BTF four times, which takes
 /// milliseconds.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn identify_current(into: *mut Task) -> u32 {
+extern "C" fn identify_current(into: *mut Owner) -> u32 {
     let Some(current) = Current::get() else {
         return 0;
     };
+    let task = current.task;
+    let Some(leader) = task.follow(offset!(group_leader)) else {
+        return 0;
+    };
+    // io_uring's threads are named by the kernel.
+    let is_named = current.flags & (PF_IO_WORKER | PF_USER_WORKER) == 0;
     if !into.is_null() {
-        // SAFETY: the verifier checks what callers pass.
-        unsafe { into.write(current.identity()) };
+        let owner = Owner {
+            task: identity(task, leader, if is_named { task } else { leader }),
+            leader: leader.address() as u64,
+            descriptor: 0,
+            reserved: 0,
+        };
+        // SAFETY: the verifier checks the pointers that callers pass.
+        unsafe { into.write(owner) };
     }
-    u32::from(current.is_killed())
+    u32::from(is_killed(task))
 }
 
-/// The identity of any task, for those that hold sockets at the start.
+/// `exit()` in one thread ends the others by a signal too, so it is the status that `wait()` will
+/// see that counts.
 #[inline(always)]
-pub fn identity_of(task: Typed) -> Task {
-    identity(task, task)
+fn is_killed(task: impl Linked) -> bool {
+    if task.get::<u32>(offset!(task_flags)) & PF_EXITING == 0 {
+        return false;
+    }
+    let signal = task.follow(offset!(signal));
+    let code: u32 = signal.map_or(0, |signal| signal.get(offset!(exit_code)));
+    code & 0x7f != 0
 }
 
+/// The owner of a descriptor, for those that hold sockets at the start.
 #[inline(always)]
-fn identity(task: Typed, named: Typed) -> Task {
+pub fn owner_of(task: Typed, fd: u32) -> Owner {
+    Owner {
+        task: identity(task, task, task),
+        leader: task.address() as u64,
+        descriptor: fd + 1,
+        reserved: 0,
+    }
+}
+
+/// Says of a socket that is being closed who does it: the current task, or the owner for whom it does, if
+/// that one is still there. Takes and gives the flags of the socket, with [`flag::KILLED`] if a signal is
+/// ending it. Global, so that the verifier looks at it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn closed_by(owner: *mut Owner, flags: u32) -> u32 {
+    let (Some(current), false) = (Current::get(), owner.is_null()) else {
+        return flags;
+    };
+    // SAFETY: the verifier checks the pointers that callers pass.
+    let owner = unsafe { &mut *owner };
+    if current.closes_for_another() {
+        return closed_for(owner, flags);
+    }
+    let mntns = owner.task.mntns;
+    let is_killed = identify_current(owner) != 0;
+    // A process that exits has left its namespaces already.
+    if owner.task.mntns == 0 {
+        owner.task.mntns = mntns;
+    }
+    flags | flag::OWNED | if is_killed { flag::KILLED } else { 0 }
+}
+
+/// The same where another closes for the owner. The memory of a process that is gone is read as what it is
+/// by then.
+#[inline(always)]
+fn closed_for(owner: &Owner, flags: u32) -> u32 {
+    let leader = Untyped(owner.leader as Ptr);
+    if owner.leader == 0 {
+        flags
+    } else if leader.get::<u32>(offset!(task_tgid)) != owner.task.pid {
+        flags & !flag::OWNED
+    } else if is_killed(leader) {
+        flags | flag::KILLED
+    } else {
+        flags
+    }
+}
+
+/// How many descriptors of a process are looked through.
+const DESCRIPTORS: usize = 512;
+/// So many at a time.
+const CHUNK: usize = 16;
+
+/// Whether a process is seen to have a file; if so, says who it is by now: after exec, or in another
+/// cgroup. Global, so that the verifier looks at it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn still_holds(owner: *mut Owner, file: u64) -> u32 {
+    if owner.is_null() {
+        return 0;
+    }
+    // SAFETY: the verifier checks the pointers that callers pass.
+    let owner = unsafe { &mut *owner };
+    let leader = owner.leader as Ptr;
+    if leader.is_null() || read::<u32>(leader, offset!(task_tgid)) != owner.task.pid {
+        return 0;
+    }
+    let table = follow(follow(leader, offset!(files)), offset!(fdt));
+    let files = follow(table, offset!(fd));
+    let len = read::<u32>(table, offset!(max_fds)) as usize;
+    if files.is_null() || !has(files, len, owner.descriptor as usize, file) {
+        return 0;
+    }
+    let leader = Untyped(leader);
+    owner.task = identity(leader, leader, leader);
+    1
+}
+
+/// Whether a file is in a table of them; first where it should be, one less than `hint`.
+#[inline(always)]
+fn has(files: Ptr, len: usize, hint: usize, file: u64) -> bool {
+    if hint != 0 && hint <= len && read::<u64>(files, (hint - 1) * size_of::<u64>()) == file {
+        return true;
+    }
+    let mut at = 0;
+    while at < DESCRIPTORS && at < len {
+        // A table has room for a multiple of 64.
+        let chunk: [u64; CHUNK] = read(files, at * size_of::<u64>());
+        // Without branches, of each of which the verifier would follow both ways.
+        let mut found = 0;
+        for entry in chunk {
+            let differs = entry ^ file;
+            found |= !(differs | differs.wrapping_neg());
+        }
+        if found >> 63 != 0 {
+            return true;
+        }
+        at += CHUNK;
+    }
+    false
+}
+
+/// A thread, its process's first thread, and the one that it is named after.
+#[inline(always)]
+fn identity<T: Linked>(task: T, leader: T, named: T) -> Task {
     let (mut uid, mut gid) = (0, 0);
     if let Some(cred) = task.follow(offset!(task_cred)) {
         uid = cred.get(offset!(cred_uid));
@@ -131,8 +231,8 @@ fn identity(task: Typed, named: Typed) -> Task {
         tid: task.get(offset!(task_pid)),
         uid,
         gid,
-        // SAFETY: bytes of the same size.
-        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm(named)) },
+        comm: comm(leader),
+        thread: comm(named),
         cgroup: cgroup(task).unwrap_or(0),
         mntns: mntns(task).unwrap_or(0),
         reserved: 0,
@@ -140,22 +240,38 @@ fn identity(task: Typed, named: Typed) -> Task {
 }
 
 #[inline(always)]
-fn comm(task: Typed) -> [u64; 2] {
+fn comm(task: impl Object) -> [u8; 16] {
     let comm = offset!(task_comm);
-    [task.get(comm), task.get(comm + 8)]
+    let halves = [task.get::<u64>(comm), task.get::<u64>(comm + 8)];
+    // SAFETY: bytes of the same size.
+    unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(halves) }
 }
 
-/// The inode number of a task's cgroup, in the v2 hierarchy.
+/// The inode number of a task's cgroup, in the v2 hierarchy; where that is the root, in a v1 hierarchy,
+/// with [`Task::CGROUP1`].
 #[inline(always)]
-fn cgroup(task: Typed) -> Option<u64> {
+fn cgroup(task: impl Linked) -> Option<u64> {
     let set = task.follow(offset!(cgroups))?;
-    let node = set.follow(offset!(dfl_cgrp))?.follow(offset!(cgroup_kn))?;
-    Some(node.get(offset!(kn_id)))
+    let cgroup = set.follow(offset!(dfl_cgrp))?;
+    let id = cgroup.follow(offset!(cgroup_kn))?.get(offset!(kn_id));
+    let state = constant(&raw const CGROUP1_STATE) as usize;
+    if state == 0 || cgroup.get::<u32>(offset!(cgroup_level)) != 0 {
+        return Some(id);
+    }
+    let cgroup1 = set
+        .follow(state)
+        .and_then(|state| state.follow(constant(&raw const CGROUP1_CGROUP) as usize));
+    let Some(cgroup1) = cgroup1.filter(|cgroup| cgroup.get::<u32>(offset!(cgroup_level)) != 0)
+    else {
+        return Some(id);
+    };
+    let id: u64 = cgroup1.follow(offset!(cgroup_kn))?.get(offset!(kn_id));
+    Some(id | Task::CGROUP1)
 }
 
 /// The inode number of a task's mount namespace; none for one that has left it already.
 #[inline(always)]
-fn mntns(task: Typed) -> Option<u32> {
+fn mntns(task: impl Linked) -> Option<u32> {
     let namespace = task.follow(offset!(nsproxy))?.follow(offset!(mnt_ns))?;
     Some(namespace.get(offset!(mnt_inum)))
 }

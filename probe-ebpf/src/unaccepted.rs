@@ -32,7 +32,7 @@ pub fn unaccepted(ctx: RawTracePointContext) -> i32 {
         return 0;
     }
     let conn = known.conn;
-    known.task.cgroup = cgroup(sk);
+    known.owner.task.cgroup = cgroup(sk);
     let state: u8 = sk.get(offset!(state));
     let happened = Happened {
         kind: kind::UNACCEPTED,

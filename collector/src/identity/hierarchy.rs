@@ -8,7 +8,7 @@ use std::fs::{self, DirEntry};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use procfs::process::Process;
+use procfs::process::{MountInfo, Process};
 
 /// Where the v2 hierarchy is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +23,14 @@ impl Hierarchy {
     #[must_use]
     pub fn find() -> Option<Self> {
         let mounts = Process::myself().and_then(|me| me.mountinfo()).ok()?;
-        let v2 = mounts
-            .into_iter()
-            .filter(|mount| mount.fs_type == "cgroup2");
-        best(v2.map(|mount| Self {
-            root: mount.root,
-            mount: mount.mount_point,
+        Self::best(mounts.iter().filter(|mount| mount.fs_type == "cgroup2"))
+    }
+
+    /// Of several mounts of one hierarchy the one that shows most.
+    pub(super) fn best<'a>(mounts: impl Iterator<Item = &'a MountInfo>) -> Option<Self> {
+        best(mounts.map(|mount| Self {
+            root: mount.root.clone(),
+            mount: mount.mount_point.clone(),
         }))
     }
 

@@ -7,6 +7,7 @@
 
 mod births;
 pub mod cgroup;
+mod cgroup1;
 mod hierarchy;
 pub mod host;
 mod index;
@@ -19,6 +20,7 @@ pub mod pods;
 pub mod process;
 
 pub use cgroup::{Runtime, Workload};
+pub use cgroup1::Cgroup1;
 pub use hierarchy::Hierarchy;
 pub use index::CgroupIndex;
 pub use origins::Origins;

@@ -24,6 +24,8 @@ pub struct Owner {
     pub cgroup: Option<u64>,
     /// What its cgroup's path says, of whichever hierarchy says most.
     pub workload: Workload,
+    /// When it began, in the kernel's ticks since its start.
+    pub began: u64,
 }
 
 /// Finds the owners of the sockets with these inodes, in one pass over `/proc`.
@@ -35,7 +37,7 @@ pub fn find(
     inodes: &HashSet<u32, impl BuildHasher>,
     hierarchy: Option<&Hierarchy>,
 ) -> FxHashMap<u32, Owner> {
-    let mut owners: FxHashMap<u32, (u64, Owner)> = FxHashMap::default();
+    let mut owners: FxHashMap<u32, Owner> = FxHashMap::default();
     if inodes.is_empty() {
         return FxHashMap::default();
     }
@@ -44,38 +46,42 @@ pub fn find(
         if held.is_empty() {
             continue;
         }
-        let Some((started, owner)) = describe(pid, hierarchy) else {
+        let Some(owner) = describe(pid, hierarchy) else {
             continue;
         };
         for inode in held {
-            let older = owners.get(&inode).is_none_or(|(other, _)| started < *other);
-            if older {
-                owners.insert(inode, (started, owner.clone()));
+            let older = owners.get(&inode);
+            if older.is_none_or(|other| owner.began < other.began) {
+                owners.insert(inode, owner.clone());
             }
         }
     }
     owners
-        .into_iter()
-        .map(|(inode, (_, owner))| (inode, owner))
-        .collect()
 }
 
-fn pids() -> impl Iterator<Item = i32> {
+/// The processes that there are.
+pub(crate) fn pids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Those of the inodes that the process has open. Reads links only: this runs over every descriptor
-/// on the host.
+/// Those of the inodes that the process has open.
 fn held(pid: i32, inodes: &HashSet<u32, impl BuildHasher>) -> Vec<u32> {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
-        .into_iter()
-        .flatten();
-    descriptors
-        .flatten()
-        .filter_map(|fd| inode_of_link(&fs::read_link(fd.path()).ok()?))
+    sockets(pid)
+        .map(|(_, inode)| inode)
         .filter(|inode| inodes.contains(inode))
         .collect()
+}
+
+/// The sockets that a process has open, by descriptor, with their inodes. Reads links only: this runs over
+/// every descriptor on the host.
+pub(crate) fn sockets(pid: i32) -> impl Iterator<Item = (i32, u32)> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
+    let descriptors = descriptors.into_iter().flatten().flatten();
+    descriptors.filter_map(|entry| {
+        let inode = inode_of_link(&fs::read_link(entry.path()).ok()?)?;
+        Some((entry.file_name().to_str()?.parse().ok()?, inode))
+    })
 }
 
 /// The number in `socket:[12345]`.
@@ -84,12 +90,11 @@ fn inode_of_link(link: &Path) -> Option<u32> {
     number.parse().ok()
 }
 
-/// The process, and when it started in clock ticks since boot.
-fn describe(pid: i32, hierarchy: Option<&Hierarchy>) -> Option<(u64, Owner)> {
+fn describe(pid: i32, hierarchy: Option<&Hierarchy>) -> Option<Owner> {
     // Holds the directory open: a process that gets the same number later is not mistaken for it.
     let process = procfs::process::Process::new(pid).ok()?;
     let status = process.status().ok()?;
-    let started = process.stat().ok()?.starttime;
+    let began = process.stat().ok()?.starttime;
     let (cgroup, workload) = cgroup(&process, hierarchy);
     let owner = Owner {
         process: Process {
@@ -101,13 +106,14 @@ fn describe(pid: i32, hierarchy: Option<&Hierarchy>) -> Option<(u64, Owner)> {
         },
         cgroup,
         workload,
+        began,
     };
     // What was read by number was of the same process if that is still there now.
-    process.is_alive().then_some((started, owner))
+    process.is_alive().then_some(owner)
 }
 
-/// Read as bytes: a name need not be UTF-8.
-fn comm(pid: i32) -> Option<Comm> {
+/// A process's name, read as bytes: it need not be UTF-8.
+pub(crate) fn comm(pid: i32) -> Option<Comm> {
     let text = fs::read(format!("/proc/{pid}/comm")).ok()?;
     let name = text.strip_suffix(b"\n").unwrap_or(&text);
     let mut bytes = [0; 16];

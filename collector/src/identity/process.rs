@@ -28,7 +28,7 @@ const TICK_NANOS: i64 = 10_000_000;
 pub fn look_up(pid: u32, seen: Timestamp) -> Option<Living> {
     let process = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?;
     let stat = process.stat().ok()?;
-    if started(stat.starttime)?.0.saturating_sub(TICK_NANOS) > seen.0 {
+    if !began_before(stat.starttime, seen) {
         return None;
     }
     let words = process.cmdline().ok().filter(|words| !words.is_empty());
@@ -39,6 +39,12 @@ pub fn look_up(pid: u32, seen: Timestamp) -> Option<Living> {
         parent: parent.map(|pid| (pid, comm(pid).unwrap_or_default())),
         user: process.status().ok().and_then(|status| user(status.ruid)),
     })
+}
+
+/// Whether a process that began so many ticks after the kernel's start was there at a moment, as far as
+/// ticks can tell.
+pub(crate) fn began_before(ticks: u64, moment: Timestamp) -> bool {
+    started(ticks).is_some_and(|began| began.0.saturating_sub(TICK_NANOS) <= moment.0)
 }
 
 /// The moment that is so many ticks after the kernel's start.

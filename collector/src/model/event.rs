@@ -305,6 +305,12 @@ impl Comm {
         Self(bytes)
     }
 
+    /// The kernel's bytes, filled up with NULs.
+    #[must_use]
+    pub fn as_kernel(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// The bytes up to the first NUL.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -73,7 +73,8 @@ struct Member {
     name: u32,
     type_id: u32,
     bit_offset: u32,
-    is_bitfield: bool,
+    /// The size of a bit field; 0 is none.
+    bits: u32,
 }
 
 /// The running kernel's blob.
@@ -149,6 +150,37 @@ impl Btf {
         Ok(offset)
     }
 
+    /// The byte of a bit field of one bit, and the bit in that byte.
+    ///
+    /// # Errors
+    /// If the type or the field is missing, or is no such bit field.
+    pub fn bit(&self, path: &'static str) -> Result<(u32, u8), BtfError> {
+        let (root, name) = path.split_once('.').ok_or(BtfError::NoField(path))?;
+        let root = self.structs.get(root.as_bytes());
+        let root = root.and_then(|at| self.fixed_part(*at));
+        let found = root.and_then(|root| {
+            let mut members = self.members(root);
+            members.find(|member| self.name(member.name) == name.as_bytes())
+        });
+        let member = found.filter(|member| member.bits == 1);
+        let member = member.ok_or(BtfError::NoField(path))?;
+        Ok((member.bit_offset / 8, 1 << (member.bit_offset % 8)))
+    }
+
+    /// The value of a name in an enumeration.
+    #[must_use]
+    pub fn enumerator(&self, enumeration: &str, name: &str) -> Option<u32> {
+        let all = self.types.iter().skip(1);
+        let mut all = all.filter_map(|at| self.fixed_part(*at));
+        let wanted = |t: &Type| t.kind == ENUM && self.name(t.name) == enumeration.as_bytes();
+        let found = all.find(wanted)?;
+        (0..found.vlen).find_map(|i| {
+            let at = found.at + 12 + i * 8;
+            let is_it = self.name(u32_at(&self.bytes, at)?) == name.as_bytes();
+            is_it.then(|| u32_at(&self.bytes, at + 4))?
+        })
+    }
+
     /// How many arguments a tracepoint gives to a raw program.
     ///
     /// # Errors
@@ -183,7 +215,7 @@ impl Btf {
                     return Some((member.bit_offset / 8 + at, id));
                 }
             } else if self.name(member.name) == name.as_bytes() {
-                return (!member.is_bitfield).then_some((member.bit_offset / 8, member.type_id));
+                return (member.bits == 0).then_some((member.bit_offset / 8, member.type_id));
             }
         }
         None
@@ -207,7 +239,7 @@ impl Btf {
                 } else {
                     offset
                 },
-                is_bitfield: container.kind_flag && offset >> 24 != 0,
+                bits: if container.kind_flag { offset >> 24 } else { 0 },
             })
         })
     }
@@ -290,6 +322,9 @@ mod tests {
             btf.offset(path).unwrap();
         }
         assert_eq!(btf.tracepoint_arity("inet_sock_set_state").unwrap(), 3);
+        let (at, mask) = btf.bit("tcp_sock.repair").unwrap();
+        assert!(at > 0 && mask.is_power_of_two());
+        assert_eq!(btf.enumerator("tcp_ca_state", "TCP_CA_Loss"), Some(4));
         assert!(matches!(
             btf.offset("sock.no_such_field"),
             Err(BtfError::NoField(_))

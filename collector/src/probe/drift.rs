@@ -199,7 +199,7 @@ fn suspects(remembered: &[(u64, Tracked)], listed: &Listed) -> FxHashSet<(u64, u
 mod tests {
     use super::*;
 
-    fn remembered(conn: u64, flags: u16) -> (u64, Tracked) {
+    fn remembered(conn: u64, flags: u32) -> (u64, Tracked) {
         (
             (conn & 0xffff) << 8,
             Tracked {

@@ -7,7 +7,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::panic::resume_unwind;
 use std::thread;
 
-use aya::programs::{BtfTracePoint, FExit, Iter, KProbe, Program, RawTracePoint, TracePoint};
+use aya::programs::{
+    BtfTracePoint, FExit, Iter, KProbe, Program, RawTracePoint, RawTracePointRunOptions, TestRun,
+    TracePoint,
+};
 use aya::{Btf, Ebpf};
 
 use super::load::{Options, ProbeError, chain};
@@ -84,8 +87,14 @@ const ACCEPT_IO_URING: Hook = (
 /// The iterator over what is open at the start.
 pub(super) const SEED: &str = "seed";
 
-/// Tells of one socket that nobody accepts, when it is run.
+/// Programs that are attached to nothing: user space runs them.
 pub(super) const UNACCEPTED: &str = "unaccepted";
+pub(super) const SEED_DESCRIPTOR: &str = "seed_descriptor";
+pub(super) const LOOK: &str = "look";
+pub(super) const TELL_TIME: &str = "tell_time";
+
+/// An optional program that the kernel refuses, and its words.
+pub(super) type Refused = (&'static str, String);
 
 /// The object's programs, by name.
 type Programs<'a> = HashMap<&'a str, &'a mut Program>;
@@ -99,13 +108,31 @@ pub(super) fn load_seed(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
     })
 }
 
-/// Loads what tells of a socket that nobody accepts, which is attached to nothing.
-pub(super) fn load_unaccepted(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
-    let program: &mut RawTracePoint = typed(ebpf.program_mut(UNACCEPTED), UNACCEPTED)?;
+/// Loads a program that is attached to nothing.
+pub(super) fn load_run(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProbeError> {
+    let program: &mut RawTracePoint = typed(ebpf.program_mut(name), name)?;
     program.load().map_err(|e| ProbeError::Attach {
-        program: UNACCEPTED,
+        program: name,
         why: chain(&e),
     })
+}
+
+/// Runs a program that is attached to nothing, on this thread.
+pub(super) fn run(ebpf: &Ebpf, name: &'static str, args: &[u64]) -> Result<(), ProbeError> {
+    let Some(Program::RawTracePoint(program)) = ebpf.program(name) else {
+        return Err(ProbeError::Load(format!(
+            "the object has no program `{name}`"
+        )));
+    };
+    let mut run = RawTracePointRunOptions::new();
+    for (to, from) in run.args.iter_mut().zip(args) {
+        *to = *from;
+    }
+    let done = program.test_run(run).map_err(|e| ProbeError::Attach {
+        program: name,
+        why: chain(&e),
+    });
+    done.map(drop)
 }
 
 /// Opens what the kernel says of the programs that see accepts, and have no second copy:
@@ -127,20 +154,24 @@ pub(super) fn open_fdinfo(ebpf: &Ebpf) -> Vec<File> {
 /// What the kernel attaches kprobes by.
 const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
 
-/// Attaches everything, and says which hook sees accepts. The verifier takes its time for the state
-/// machine and for the accepts, so that they are loaded side by side.
+/// Attaches everything, and says which hook sees accepts; optional hooks that the kernel refuses are
+/// added to `refused`. The verifier takes its time for the state machine and for the accepts, so that they
+/// are loaded side by side.
 pub(super) fn attach_all(
     ebpf: &mut Ebpf,
     btf: &Btf,
     options: &Options,
+    refused: &mut Vec<Refused>,
 ) -> Result<HookKind, ProbeError> {
     let mut programs: Programs = ebpf.programs_mut().collect();
     let of_state = |name: &str| STATE.iter().flatten().any(|hook| hook.0 == name);
     let mut state: Programs = programs.extract_if(|name, _| of_state(name)).collect();
     thread::scope(|scope| {
         let state = scope.spawn(move || attach_state(&mut state, btf, options.raw_state));
-        let accept_hook = attach_accept(&mut programs, btf, options.accept_hook)?;
-        attach(&mut programs, btf, DESTROY)?;
+        let accept_hook = attach_accept(&mut programs, btf, options.accept_hook, refused)?;
+        if let Err(error) = attach(&mut programs, btf, DESTROY) {
+            refused.push((DESTROY.0, error.to_string()));
+        }
         state.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok(accept_hook)
     })
@@ -165,6 +196,7 @@ fn attach_accept(
     programs: &mut Programs,
     btf: &Btf,
     only: Option<HookKind>,
+    refused: &mut Vec<Refused>,
 ) -> Result<HookKind, ProbeError> {
     let mut failures = Vec::new();
     for (kind, hook) in ACCEPT {
@@ -173,13 +205,13 @@ fn attach_accept(
         }
         match attach(programs, btf, hook) {
             Ok(()) => {
-                let (what, beside) = if kind == HookKind::Syscall {
-                    ("by io_uring", ACCEPT_IO_URING)
+                let beside = if kind == HookKind::Syscall {
+                    ACCEPT_IO_URING
                 } else {
-                    ("that have begun already", ACCEPT_BEGAN_BEFORE)
+                    ACCEPT_BEGAN_BEFORE
                 };
                 if let Err(error) = attach(programs, btf, beside) {
-                    tracing::info!("accepts {what} are not seen: {error}");
+                    refused.push((beside.0, error.to_string()));
                 }
                 return Ok(kind);
             }

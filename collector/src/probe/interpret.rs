@@ -21,6 +21,7 @@ use self::row::{elapsed_us, endpoints, event, family, figures, is_sane};
 use super::clock::Clock;
 use crate::model::{
     ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Phase, Processes, TcpState,
+    Timestamp,
 };
 
 /// How long an ending is held back for its final figures.
@@ -57,6 +58,8 @@ pub struct Interpreter {
     open_at_start: Option<FxHashSet<u64>>,
     /// Openings that nothing will say any more.
     unopened: u64,
+    /// Endings whose owner is to be looked for.
+    unheld: Vec<Unheld>,
     processes: Processes,
 }
 
@@ -258,7 +261,10 @@ impl Interpreter {
             EventType::Connect
         };
         let mut event = self.event(record, kind, Phase::Open, out);
-        event.figures.lat_us = elapsed_us(record.start_ns, record.ts_ns);
+        // What is restored in repair mode has had no handshake.
+        if record.flags & flag::REPAIR == 0 {
+            event.figures.lat_us = elapsed_us(record.start_ns, record.ts_ns);
+        }
         if TcpState::from_kernel(record.new_state) == Some(TcpState::Close) {
             let errno = if record.err == 0 {
                 record.err_soft
@@ -303,7 +309,9 @@ impl Interpreter {
         } else if queued && self.reset_in_queue.len() < HELD_MAX {
             self.reset_in_queue.insert(record.conn, *record);
         }
-        let mut event = if queued || record.err != 0 {
+        let by_call = record.flags & flag::BY_CALL != 0;
+        let by_no_call = queued || record.err != 0 || record.flags & flag::UNSEEN != 0;
+        let mut event = if by_no_call && !by_call {
             self.ending_by_no_call(record, out)
         } else {
             self.ending_by_call(record, out)
@@ -371,7 +379,7 @@ impl Interpreter {
             EventType::Close
         };
         let mut event = self.event(record, kind, Phase::End, out);
-        event.reason = Some(reason::of_call(record));
+        event.reason = reason::of_call(record);
         event
     }
 
@@ -380,6 +388,13 @@ impl Interpreter {
         let mut event = self.event(record, EventType::Unknown, Phase::End, out);
         event.errno = NonZeroU16::new(record.err);
         event.reason = reason::of_no_call(record);
+        if record.flags & flag::UNHELD != 0 && record.inode != 0 {
+            self.unheld.push(Unheld {
+                conn: event.conn,
+                inode: record.inode,
+                ts: event.ts,
+            });
+        }
         event
     }
 
@@ -393,11 +408,28 @@ impl Interpreter {
         out.events.push(event);
     }
 
+    /// Endings since the last call whose owner was not seen to hold the socket then, and that have none in
+    /// the events.
+    pub fn take_unheld(&mut self) -> Vec<Unheld> {
+        std::mem::take(&mut self.unheld)
+    }
+
     /// Whether a connection whose opening was not seen was open when the hooks were attached.
     fn was_open(&self, conn: u64) -> bool {
         let open = self.open_at_start.as_ref();
         open.is_none_or(|open| open.contains(&conn))
     }
+}
+
+/// An ending that no call made, of a socket that its owner has passed on, or lets another process have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unheld {
+    /// The connection.
+    pub conn: ConnId,
+    /// The inode number of the socket's file.
+    pub inode: u32,
+    /// When it ended.
+    pub ts: Timestamp,
 }
 
 /// A connection that a process has shut for sending only.

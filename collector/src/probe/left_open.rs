@@ -55,8 +55,8 @@ impl LeftOpen {
 
 /// What the probes would say of it, if they found it so.
 fn listing(tracked: &Tracked, socket: &Socket) -> Record {
-    const AF_INET: u16 = 2;
-    const AF_INET6: u16 = 10;
+    const AF_INET: u8 = 2;
+    const AF_INET6: u8 = 10;
     let bytes = |addr| address(addr, socket.family);
     Record {
         kind: kind::SEED,
@@ -67,7 +67,7 @@ fn listing(tracked: &Tracked, socket: &Socket) -> Record {
         old_state: TcpState::CloseWait as u8,
         new_state: TcpState::CloseWait as u8,
         netns: tracked.netns,
-        task: tracked.task,
+        task: tracked.owner.task,
         family: match socket.family {
             Family::V4 => AF_INET,
             Family::V6 => AF_INET6,
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::model::Endpoint;
 
-    fn remembered(conn: u64, flags: u16) -> (u64, Tracked) {
+    fn remembered(conn: u64, flags: u32) -> (u64, Tracked) {
         let tracked = Tracked {
             conn,
             flags,

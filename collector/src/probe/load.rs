@@ -9,16 +9,18 @@ use std::thread;
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
-use aya::programs::{Iter, Program, RawTracePointRunOptions, TestRun};
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
-use probe_common::{LOOKER, Offsets, RingOffsets, Tracked, Wanted, flag, lost, ring_files};
+use probe_common::{Tracked, Wanted, flag, lost};
 
 use super::btf::{self, Btf, BtfError};
-use super::clock::monotonic_ns;
+use super::clock::{self, monotonic_ns};
+use super::constants::Constants;
 use super::drift::DriftCheck;
-use super::hooks::{self, typed};
+use super::hooks::{self, Refused};
 use super::prebuilt;
 use super::ring::Ring;
+use super::seed::Seed;
+use super::shares::Shares;
 use crate::model::{ConnId, HookKind, Timestamp};
 
 /// How the probes are loaded.
@@ -30,6 +32,8 @@ pub struct Options {
     pub accept_hook: Option<HookKind>,
     /// The state machine by raw tracepoints, as where `tp_btf` is refused.
     pub raw_state: bool,
+    /// What is open at the start is found without an iterator, as where the kernel refuses it.
+    pub no_iterator: bool,
     /// How many sockets are remembered at the most.
     pub max_sockets: u32,
     /// Which connections, and what of them: what is not wanted is not seen. A filter says it
@@ -47,6 +51,7 @@ impl Default for Options {
             buffer: 16 << 20,
             accept_hook: None,
             raw_state: false,
+            no_iterator: false,
             max_sockets: 262_144,
             wanted: Wanted::ALL,
             look_every: Duration::from_secs(30),
@@ -96,8 +101,9 @@ pub struct Probes {
     skipped_seen: u64,
     attached: Timestamp,
     accept_hook: HookKind,
-    /// Why there is no iterator, or that there is one.
-    iterator: Result<(), String>,
+    seed: Seed,
+    shares: Shares,
+    refused: Vec<Refused>,
     /// How long a socket may wait to be accepted until that is told, in nanoseconds.
     unaccepted_ns: u64,
 }
@@ -120,34 +126,32 @@ impl Probes {
         });
         let btf = btf.map_err(|e| ProbeError::Load(chain(&e)))?;
         let kernel = Btf::parse(vmlinux)?;
-        let offsets = offsets(&kernel)?;
-        let complete_arity = arity(kernel.tracepoint_arity("io_uring_complete"));
-        let ring_offsets = ring_offsets(&kernel);
-        let mptcp_first = kernel.offset("mptcp_sock.first").unwrap_or_default();
-        let wanted = options.wanted.words();
-        let sock_cgroup = kernel.offset("sock.sk_cgrp_data").unwrap_or_default();
+        let constants = Constants::of(&kernel, options)?;
         let object = prebuilt::object().map_err(ProbeError::Object)?;
 
-        let mut ebpf = loader
+        // The statistics come with the verifier's error, and without all that it has looked at.
+        loader
             .btf(Some(&btf))
-            .verifier_log_level(VerifierLogLevel::DISABLE)
-            .override_global("OFFSETS", &offsets[..], true)
-            .override_global("COMPLETE_ARITY", &complete_arity, true)
-            .override_global("RING_OFFSETS", &ring_offsets[..], true)
-            .override_global("MPTCP_FIRST", &mptcp_first, true)
-            .override_global("WANTED", &wanted[..], true)
-            .override_global("SOCK_CGROUP", &sock_cgroup, true)
+            .verifier_log_level(VerifierLogLevel::STATS)
             .map_max_entries("RING", options.buffer)
-            .map_max_entries(SOCKETS, options.max_sockets)
-            .load(&object)
-            .map_err(|e| explain(&e))?;
+            .map_max_entries(SOCKETS, options.max_sockets);
+        constants.set(&mut loader);
+        let mut ebpf = loader.load(&object).map_err(|e| explain(&e))?;
         let lost = take_map(&mut ebpf, "LOST")?;
+        let shares = Shares::take(&mut ebpf)?;
 
-        let seed = hooks::load_seed(&mut ebpf, &btf);
-        if let Err(error) = hooks::load_unaccepted(&mut ebpf) {
-            tracing::warn!("what nobody accepts is not told: {error}");
+        let mut refused = Vec::new();
+        for program in [hooks::UNACCEPTED, hooks::LOOK, hooks::TELL_TIME] {
+            if let Err(error) = hooks::load_run(&mut ebpf, program) {
+                refused.push((program, error.to_string()));
+            }
         }
-        let accept_hook = hooks::attach_all(&mut ebpf, &btf, options)?;
+        compare_clocks(&mut ebpf, &mut refused);
+        let seed = Seed::load(&mut ebpf, &btf, options.no_iterator, &mut refused);
+        let accept_hook = hooks::attach_all(&mut ebpf, &btf, options, &mut refused)?;
+        for (program, why) in &refused {
+            tracing::warn!("the kernel refuses the program `{program}`: {why}");
+        }
         let mut watching: Array<MapData, u32> = take_map(&mut ebpf, "WATCHING")?;
         let attached = Timestamp::now();
         watching
@@ -162,7 +166,9 @@ impl Probes {
             skipped_seen: 0,
             attached,
             accept_hook,
-            iterator: seed.map_err(|e| e.to_string()),
+            seed,
+            shares,
+            refused,
             unaccepted_ns: u64::try_from(options.unaccepted_after.as_nanos()).unwrap_or(u64::MAX),
             ebpf,
         })
@@ -249,19 +255,8 @@ impl Probes {
         if waiting.is_empty() {
             return Ok(());
         }
-        let program = self.ebpf.program(hooks::UNACCEPTED);
-        let Some(Program::RawTracePoint(program)) = program else {
-            return Ok(());
-        };
-        for address in waiting {
-            let mut run = RawTracePointRunOptions::new();
-            run.args[0] = address;
-            program.test_run(run).map_err(|e| ProbeError::Attach {
-                program: hooks::UNACCEPTED,
-                why: chain(&e),
-            })?;
-        }
-        Ok(())
+        let mut waiting = waiting.into_iter();
+        waiting.try_for_each(|address| hooks::run(&self.ebpf, hooks::UNACCEPTED, &[address]))
     }
 
     /// The connections that wait in an accept queue, of those that the probes remember.
@@ -293,20 +288,25 @@ impl Probes {
     /// owners. Sockets that the other hooks know already are left out.
     ///
     /// # Errors
-    /// If the kernel refuses the iterator.
+    /// If the kernel refuses all ways to do it.
     pub fn seed(&mut self) -> Result<(), ProbeError> {
-        self.iterator.clone().map_err(ProbeError::Load)?;
-        let program: &mut Iter = typed(self.ebpf.program_mut(hooks::SEED), hooks::SEED)?;
-        let listed = thread::scope(|scope| {
-            let looker = thread::Builder::new().name(LOOKER.into());
-            let looker = looker.spawn_scoped(scope, || list(program).map_err(|e| chain(&*e)));
-            let looker = looker.map_err(|e| e.to_string())?;
-            looker.join().unwrap_or_else(|panic| resume_unwind(panic))
-        });
-        listed.map_err(|why| ProbeError::Attach {
-            program: hooks::SEED,
-            why,
-        })
+        self.seed.list(&mut self.ebpf)
+    }
+
+    /// What [`Self::seed`] has listed did not fit into the ring: the next time all is listed again.
+    pub fn seed_again(&mut self) {
+        self.seed.again();
+    }
+
+    /// Gives back what was taken from the ring, to those who put it there.
+    pub fn shares(&mut self) -> &mut Shares {
+        &mut self.shares
+    }
+
+    /// The optional programs that the kernel refuses, and its words.
+    #[must_use]
+    pub fn refused(&self) -> &[(&'static str, String)] {
+        &self.refused
     }
 
     /// How much the probes lost since the last call, of one of the kinds of [`lost`].
@@ -332,13 +332,26 @@ impl Probes {
     }
 }
 
-/// Runs the iterator to its end.
-fn list(program: &mut Iter) -> Result<(), Box<dyn Error>> {
-    let link = program.attach()?;
-    let mut file = program.take_link(link)?.into_file()?;
-    // The program writes into the ring, and nothing here.
-    std::io::copy(&mut file, &mut std::io::sink())?;
-    Ok(())
+/// Finds out how far the clock of programs is from this process's.
+fn compare_clocks(ebpf: &mut Ebpf, refused: &mut Vec<Refused>) {
+    let Ok(told) = take_map::<Array<MapData, u64>>(ebpf, "CLOCK") else {
+        return;
+    };
+    let mut failure = None;
+    clock::compare_with_programs(|| {
+        let asked = hooks::run(ebpf, hooks::TELL_TIME, &[]);
+        failure = asked.as_ref().err().map(ToString::to_string);
+        asked.ok()?;
+        told.get(&0, 0).ok()
+    });
+    let is_loaded = !refused
+        .iter()
+        .any(|(program, _)| *program == hooks::TELL_TIME);
+    refused.extend(
+        failure
+            .filter(|_| is_loaded)
+            .map(|why| (hooks::TELL_TIME, why)),
+    );
 }
 
 /// The line `recursion_misses:` of a program's `/proc/self/fdinfo` (since 5.12).
@@ -351,56 +364,7 @@ fn recursion_misses(fdinfo: &File) -> u64 {
         .unwrap_or_default()
 }
 
-fn offsets(kernel: &Btf) -> Result<Vec<u32>, ProbeError> {
-    Offsets::PATHS
-        .iter()
-        .map(|path| Ok(kernel.offset(path)?))
-        .collect()
-}
-
-/// The fields of [`RingOffsets`] in their order; zeros if the kernel's layout is none of the known.
-fn ring_offsets(kernel: &Btf) -> [u32; 5] {
-    const OPCODE: &str = "io_kiocb.opcode";
-    const FILE_SLOT: &str = "io_accept.file_slot";
-    const WORDS: &str = "io_ring_ctx.file_table.files";
-    const NODES: &str = "io_ring_ctx.file_table.data.nodes";
-    const FILE_PTR: &str = "io_rsrc_node.file_ptr";
-    let find = || -> Result<RingOffsets, BtfError> {
-        let (layout, files, file_ptr) = match kernel.offset(WORDS) {
-            Ok(files) => (ring_files::WORDS, files, 0),
-            Err(_) => (
-                ring_files::NODES,
-                kernel.offset(NODES)?,
-                kernel.offset(FILE_PTR)?,
-            ),
-        };
-        Ok(RingOffsets {
-            layout,
-            opcode: kernel.offset(OPCODE)?,
-            file_slot: kernel.offset(FILE_SLOT)?,
-            files,
-            file_ptr,
-        })
-    };
-    let found = find().unwrap_or(RingOffsets::ZERO);
-    [
-        found.layout,
-        found.opcode,
-        found.file_slot,
-        found.files,
-        found.file_ptr,
-    ]
-}
-
-/// 0 for what the kernel does not have: its hook will not attach.
-fn arity(found: Result<usize, BtfError>) -> u32 {
-    found
-        .ok()
-        .and_then(|n| n.try_into().ok())
-        .unwrap_or_default()
-}
-
-fn take_map<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
+pub(super) fn take_map<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
     ebpf: &mut Ebpf,
     name: &str,
 ) -> Result<M, ProbeError> {
@@ -429,7 +393,7 @@ fn explain(error: &aya::EbpfError) -> ProbeError {
     ProbeError::Load(chain(error))
 }
 
-/// An error and its causes, in one line.
+/// An error and its causes, in one line; of the verifier's log the line that says what it refuses.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -437,5 +401,42 @@ pub(super) fn chain(error: &dyn Error) -> String {
         text = format!("{text}: {e}");
         cause = e.source();
     }
-    text
+    let Some((before, log)) = text.split_once(". Verifier output: ") else {
+        return text;
+    };
+    let refused = log
+        .lines()
+        .rfind(|line| !is_statistics(line))
+        .unwrap_or(log);
+    format!("{before}; the verifier says: {}", refused.trim())
+}
+
+/// Whether a line of the verifier's log is about its work, and not about the program.
+fn is_statistics(line: &str) -> bool {
+    const ABOUT_ITSELF: [&str; 5] = [
+        "processed ",
+        "verification time ",
+        "stack depth ",
+        "func ",
+        ": ",
+    ];
+    let line = line.trim();
+    line.is_empty() || ABOUT_ITSELF.iter().any(|start| line.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_verifier_log_the_refusal_is_told() {
+        let log = "it failed. Verifier output: func 'f' arg0 has btf_id 7\naccess beyond struct sock\n\
+                   verification time 5 usec\nstack depth 0\nprocessed 3 insns (limit 1000000)\n: EACCES";
+        let told = chain(&ProbeError::Load(log.into()));
+        assert!(
+            told.ends_with("it failed; the verifier says: access beyond struct sock"),
+            "{told}"
+        );
+        assert_eq!(chain(&std::io::Error::other("no log")), "no log");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod btf;
 mod clock;
+mod constants;
 mod drift;
 mod hooks;
 mod interpret;
@@ -10,10 +11,13 @@ mod load;
 mod prebuilt;
 pub mod requirements;
 mod ring;
+mod seed;
+mod shares;
 
 pub use btf::BtfError;
 pub use clock::{Clock, monotonic_ns};
 pub use drift::{DriftCheck, LastLook};
-pub use interpret::{HalfClosed, Interpreter, Origins, Output};
+pub use interpret::{HalfClosed, Interpreter, Origins, Output, Unheld};
 pub use load::{Options, ProbeError, Probes};
 pub use ring::Ring;
+pub use shares::{Dropped, Shares};

@@ -6,14 +6,14 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use probe_common::lost;
+use probe_common::{Task, lost};
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::queued::Queued;
 use super::{Stop, Updates, snapshot};
-use crate::identity::{self, CgroupIndex, Hierarchy};
+use crate::identity::{self, Cgroup1, CgroupIndex, Hierarchy};
 use crate::model::{
     Batch, ConnId, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
 };
@@ -126,6 +126,8 @@ struct Reader {
     unaccepted_after: Duration,
     /// When what waits to be accepted is looked for again.
     next_unaccepted: Instant,
+    /// When who has a socket is looked for again.
+    next_holders: Instant,
     attached: Timestamp,
     /// Decoded, and not sent yet.
     events: Vec<Event>,
@@ -136,15 +138,11 @@ impl Reader {
         let mut probes = Probes::attach(&options.probe)?;
         privileges::keep(privileges::WATCHING);
         let ring = probes.take_ring()?;
-        let index = CgroupIndex::new(options.node.clone(), Hierarchy::find(), Instant::now());
         Ok(Self {
             node: options.node.clone(),
             ring,
             interpreter: Interpreter::default(),
-            origins: ByCgroup {
-                index,
-                now: Instant::now(),
-            },
+            origins: ByCgroup::new(&options.node),
             drift: probes.check_drift()?,
             attached: probes.attached(),
             probes,
@@ -156,6 +154,7 @@ impl Reader {
             queued: None,
             unaccepted_after: options.probe.unaccepted_after,
             next_unaccepted: Instant::now(),
+            next_holders: Instant::now(),
             events: Vec::new(),
         })
     }
@@ -163,8 +162,15 @@ impl Reader {
     /// Lists what is open already.
     fn hello(&mut self, options: &Options) -> Hello {
         if options.seed {
+            // First: what is in the kernel's list has a cookie from then on, which is its id.
+            let all = sock_diag::dump_all_netns();
             self.list_owned();
-            self.list_others();
+            match all {
+                Ok(all) => self.list_others(&all),
+                Err(error) => {
+                    tracing::warn!("connections without an owner are not listed: {error}");
+                }
+            }
         }
         let seeded = self.events.iter().filter(|e| e.kind.is_none()).count();
         self.interpreter.take_listed();
@@ -190,30 +196,24 @@ impl Reader {
             if self.probes.take_lost(lost::UNLISTED) == 0 {
                 break;
             }
+            self.probes.seed_again();
         }
         self.seeded = true;
     }
 
-    /// Lists what else was open when the hooks were attached.
-    fn list_others(&mut self) {
-        let all = match sock_diag::dump_all_netns() {
-            Ok(all) => all,
-            Err(error) => {
-                tracing::warn!("connections without an owner are not listed: {error}");
-                return;
-            }
-        };
-        // In this order: what was opened since then is remembered, or was, and an event says so.
+    /// Lists what else was open when the hooks were attached; `all` was taken after that, and before what
+    /// is remembered is asked for: what was opened since then is remembered, or was, and an event says so.
+    fn list_others(&mut self, all: &sock_diag::AllNetns) {
         let remembered = self.probes.remembered().into_iter();
         let mut known: FxHashSet<u64> = remembered.map(ConnId::cookie).collect();
         self.drain_all();
         known.extend(self.events.iter().map(|event| event.conn.cookie()));
         let origins = &mut self.origins;
         origins.now = Instant::now();
-        let others = snapshot::others(&all, &known, self.attached, |cgroup| origins.of(cgroup));
+        let others = snapshot::others(all, &known, self.attached, |cgroup| origins.of(cgroup));
         self.events.extend(others);
         let is_new = |socket: &sock_diag::Socket| !known.contains(&socket.cookie);
-        self.queued = Some(Queued::among(&all, is_new, self.unaccepted_after));
+        self.queued = Some(Queued::among(all, is_new, self.unaccepted_after));
         if self.seeded {
             let listed = self.events.iter().filter(|event| event.kind.is_none());
             let listed = listed.map(|event| event.conn);
@@ -320,7 +320,9 @@ impl Reader {
     fn drain(&mut self, most: usize, until_ns: u64) -> Drained {
         let mut reached = false;
         let mut out = output(&mut self.events, &mut self.origins);
+        let shares = self.probes.shares();
         let end = self.ring.drain(|bytes| {
+            shares.count(bytes);
             let ts_ns = self.interpreter.bytes(bytes, &mut out);
             reached = ts_ns.is_some_and(|ts_ns| ts_ns >= until_ns);
             if reached || out.events.len() >= most {
@@ -330,6 +332,8 @@ impl Reader {
             }
         });
         self.interpreter.expire(monotonic_ns(), &mut out);
+        shares.give_back();
+        self.name_holders();
         match end {
             Break(()) if reached => Drained::All,
             Break(()) => Drained::Enough,
@@ -431,14 +435,34 @@ fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut ByCgroup) -> Output<'
 
 /// Names workloads by their cgroup.
 struct ByCgroup {
+    hierarchy: Option<Hierarchy>,
     index: CgroupIndex,
+    /// Of what is in the root of the v2 hierarchy.
+    index1: Option<CgroupIndex>,
     /// When the ring was last read.
     now: Instant,
 }
 
 impl ByCgroup {
+    fn new(node: &Arc<str>) -> Self {
+        let now = Instant::now();
+        let index = |hierarchy| CgroupIndex::new(Arc::clone(node), hierarchy, now);
+        let hierarchy = Hierarchy::find();
+        Self {
+            index: index(hierarchy.clone()),
+            index1: Cgroup1::find().map(|found| index(Some(found.hierarchy().clone()))),
+            hierarchy,
+            now,
+        }
+    }
+
     fn of(&mut self, cgroup: Option<u64>) -> Arc<Origin> {
-        self.index.origin(cgroup, self.now)
+        match (cgroup, &mut self.index1) {
+            (Some(id), Some(index1)) if id & Task::CGROUP1 != 0 => {
+                index1.origin(Some(id & !Task::CGROUP1), self.now)
+            }
+            _ => self.index.origin(cgroup, self.now),
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use probe_common::LOOKER;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -62,8 +61,7 @@ pub fn start(options: Options, stop: Stop) -> Updates {
     let (updates, receiver) = mpsc::channel(WAITING);
     let node = Arc::clone(&options.node);
     let failed = updates.clone();
-    // Owners are found among the files of all processes: a tracer beside it is to know who looks.
-    let spawned = thread::Builder::new().name(LOOKER.into()).spawn(move || {
+    let spawned = thread::Builder::new().name("poll".into()).spawn(move || {
         let ran = Builder::new_current_thread().enable_time().build();
         match ran.map(|runtime| runtime.block_on(run(&options, &updates, stop))) {
             // A reader who has gone need not be told.

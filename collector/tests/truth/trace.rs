@@ -17,6 +17,9 @@ const ACCEPT_HOOK: &str = "TCPSCOPE_ACCEPT_HOOK";
 /// Has the state machine attached as on kernels where the better way does not work.
 const RAW_STATE: &str = "TCPSCOPE_RAW_STATE";
 
+/// Has what was open at the start found without an iterator.
+const NO_ITERATOR: &str = "TCPSCOPE_NO_ITERATOR";
+
 /// The hook for accepts that is forced, if there is one.
 ///
 /// # Errors
@@ -32,6 +35,19 @@ pub fn forced_accept_hook() -> Result<Option<HookKind>, String> {
 
 pub fn is_raw_state_forced() -> bool {
     std::env::var_os(RAW_STATE).is_some()
+}
+
+/// The same options, with what is forced.
+///
+/// # Errors
+/// As [`forced_accept_hook`].
+pub fn forced(probe: &probe::Options) -> Result<probe::Options, String> {
+    Ok(probe::Options {
+        accept_hook: forced_accept_hook()?,
+        raw_state: is_raw_state_forced(),
+        no_iterator: std::env::var_os(NO_ITERATOR).is_some(),
+        ..probe.clone()
+    })
 }
 
 /// Everything that one tracer has said.
@@ -125,11 +141,7 @@ impl Tracer {
     /// As [`Self::start`].
     pub fn start_with(probe: &probe::Options) -> Result<Self, String> {
         let options = host::Options {
-            probe: probe::Options {
-                accept_hook: forced_accept_hook()?,
-                raw_state: is_raw_state_forced(),
-                ..probe.clone()
-            },
+            probe: forced(probe)?,
             node: "truth".into(),
             seed: true,
         };

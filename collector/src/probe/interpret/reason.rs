@@ -12,10 +12,14 @@ pub(super) fn is_open(state: u8) -> bool {
     )
 }
 
-/// Of an ending by a call of a process: the first that holds.
-pub(super) fn of_call(record: &Record) -> Reason {
+/// Of an ending by a call of a process: the first that holds. `None` of a socket in repair mode, for which
+/// nothing is sent.
+pub(super) fn of_call(record: &Record) -> Option<Reason> {
     let peer_closed = TcpState::from_kernel(record.old_state) == Some(TcpState::CloseWait);
-    if record.flags & flag::KILLED != 0 {
+    if record.flags & flag::REPAIR != 0 {
+        return None;
+    }
+    Some(if record.flags & flag::KILLED != 0 {
         Reason::Killed
     } else if record.kind == kind::END && is_open(record.old_state) {
         // Straight from an open state to CLOSE: the call sent a reset instead of a FIN.
@@ -24,12 +28,14 @@ pub(super) fn of_call(record: &Record) -> Reason {
         Reason::FinRemote
     } else {
         Reason::FinLocal
-    }
+    })
 }
 
 /// Of an ending that no call of a process made; `None` where the kernel does not tell.
 pub(super) fn of_no_call(record: &Record) -> Option<Reason> {
     match i32::from(record.err) {
+        // Who has ended it, and how, no program has seen.
+        0 if record.flags & flag::UNSEEN != 0 => None,
         // Its listener was closed.
         0 if record.flags & flag::QUEUED != 0 => Some(Reason::ResetSent),
         libc::ECONNRESET | libc::EPIPE => Some(Reason::ResetByPeer),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nonmax::{NonMaxU32, NonMaxU64};
-use probe_common::{Record, flag};
+use probe_common::{Record, Task, flag};
 
 use super::Output;
 use crate::model::{
@@ -18,8 +18,8 @@ pub(super) fn is_sane(record: &Record) -> bool {
 }
 
 pub(super) fn family(record: &Record) -> Option<Family> {
-    const AF_INET: u16 = 2;
-    const AF_INET6: u16 = 10;
+    const AF_INET: u8 = 2;
+    const AF_INET6: u8 = 10;
     match record.family {
         AF_INET => Some(Family::V4),
         AF_INET6 => Some(Family::V6),
@@ -36,7 +36,8 @@ pub(super) fn event(
     out: &mut Output<'_>,
 ) -> Event {
     let task = &record.task;
-    let owned = record.flags & flag::OWNED != 0;
+    // One that does not hold the socket any more is a stranger to what happens to it.
+    let owned = record.flags & (flag::OWNED | flag::UNHELD) == flag::OWNED;
     let family = family(record).unwrap_or(Family::V4);
     let (local, remote) = endpoints(record, family);
     Event {
@@ -65,12 +66,18 @@ pub(super) fn event(
         figures: Figures::default(),
         netns: known_u32(record.netns),
         mntns: known_u32(if owned { task.mntns } else { 0 }),
-        cgroup: if owned && task.cgroup != 0 {
-            NonMaxU64::new(task.cgroup)
-        } else {
-            None
-        },
+        cgroup: if owned { cgroup(task.cgroup) } else { None },
         peer: None,
+    }
+}
+
+/// The id in the v2 hierarchy, whose root has the number 1.
+fn cgroup(id: u64) -> Option<NonMaxU64> {
+    const ROOT: u64 = 1;
+    match id {
+        0 => None,
+        id if id & Task::CGROUP1 != 0 => NonMaxU64::new(ROOT),
+        id => NonMaxU64::new(id),
     }
 }
 

@@ -83,7 +83,7 @@ fn record(kind: u8, old_state: u8, new_state: u8, ts_ns: u64) -> Record {
     }
 }
 
-fn fin(flags: u16) -> Record {
+fn fin(flags: u32) -> Record {
     Record {
         sent: 10,
         unsent: 5,
@@ -92,7 +92,7 @@ fn fin(flags: u16) -> Record {
     }
 }
 
-fn end(old_state: u8, flags: u16, err: u16) -> Record {
+fn end(old_state: u8, flags: u32, err: u16) -> Record {
     Record {
         sent: 15,
         received: 3,
@@ -375,6 +375,52 @@ fn a_mapped_address_is_shown_as_ipv4_and_the_family_kept() {
     assert_eq!((event.ip_version(), event.family), (4, Family::V6));
 }
 
+#[test]
+fn a_pending_error_does_not_hide_who_resets() {
+    let unreachable = u16::try_from(libc::EHOSTUNREACH).unwrap();
+    let said = Said::after([end(ESTABLISHED, flag::BY_CALL, unreachable)]);
+    assert_eq!(said.story(), [("X", Phase::End, Some(Reason::ResetSent))]);
+    let said = Said::after([end(ESTABLISHED, 0, unreachable)]);
+    assert_eq!(said.story(), [("U", Phase::End, Some(Reason::Unreachable))]);
+}
+
+#[test]
+fn in_repair_mode_nothing_is_sent_and_nothing_was_asked() {
+    let said = Said::after([end(ESTABLISHED, flag::BY_CALL | flag::REPAIR, 0)]);
+    assert_eq!(said.story(), [("X", Phase::End, None)]);
+    let mut connect = record(kind::CONNECT, SYN_SENT, ESTABLISHED, 2 * SECOND);
+    connect.start_ns = SECOND;
+    assert!(Said::after([connect]).events[0].figures.lat_us.is_some());
+    connect.flags |= flag::REPAIR;
+    assert_eq!(Said::after([connect]).events[0].figures.lat_us, None);
+}
+
+#[test]
+fn an_end_that_no_program_has_seen_has_no_reason() {
+    let mut unseen = end(ESTABLISHED, flag::UNSEEN, 0);
+    unseen.flags &= !flag::OWNED;
+    assert_eq!(Said::after([unseen]).story(), [("U", Phase::End, None)]);
+    // Unless the FIN was seen.
+    let fin = fin(flag::BOTH_WAYS);
+    let said = Said::after([fin, end(FIN_WAIT1, flag::FIN_SENT | flag::UNSEEN, 0)]);
+    assert_eq!(said.story(), [("X", Phase::End, Some(Reason::FinLocal))]);
+}
+
+#[test]
+fn who_does_not_hold_it_any_more_is_a_stranger() {
+    let reset = u16::try_from(libc::ECONNRESET).unwrap();
+    let mut said = Said::after([Record {
+        inode: 77,
+        ..end(ESTABLISHED, flag::UNHELD, reset)
+    }]);
+    assert_eq!(said.story(), [("U", Phase::End, Some(Reason::ResetByPeer))]);
+    let event = &said.events[0];
+    assert_eq!((&event.process, event.cgroup), (&None, None));
+    let asked: Vec<_> = said.interpreter.take_unheld();
+    assert_eq!(asked.len(), 1);
+    assert_eq!((asked[0].inode, asked[0].conn), (77, ConnId(7)));
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20)) {
@@ -394,11 +440,10 @@ proptest! {
         bytes[at + 1] = bytes[at + 1] % 12 + 1;
         bytes[at + 2] = bytes[at + 2] % 12 + 1;
         let family = std::mem::offset_of!(Record, family);
-        let af = if v6 { 10_u16 } else { 2 };
-        bytes[family..family + 2].copy_from_slice(&af.to_ne_bytes());
+        let af = if v6 { 10_u8 } else { 2 };
+        bytes[family] = af;
         if !v6 {
-            // Two addresses of 4 bytes instead of 16.
-            bytes.truncate(bytes.len() - 24);
+            bytes.truncate(Record::V4);
         }
         let mut said = Said::default();
         said.with(|interpreter, out| interpreter.bytes(&bytes, out));

@@ -1,19 +1,21 @@
 //! Who it was: processes that share, pass on, rename and lose their sockets.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use collector::model::{Event, EventType, Reason};
+use collector::model::{Event, EventType, Origin, Reason};
 use collector::probe;
-use probe_common::LOOKER;
 use rustix::process::Signal;
 
 use super::cases;
 use super::ending::Pair;
-use super::place::{Place, start};
+use super::place::Place;
 use crate::actor::{Actor, Done, Op, V4, hierarchy};
-use crate::case::{Case, Fallible, failed, no};
-use crate::machine::{BOUND, load};
+use crate::case::{Case, Fallible, Stop, failed, no};
+use crate::machine::load;
 use crate::story::{Story, line};
+use crate::trace::forced;
 
 cases! { "owner":
     exit_without_close,
@@ -32,7 +34,7 @@ cases! { "owner":
     hostile_names,
     other_user,
     last_of_its_cgroup,
-    let_go_while_others_look,
+    let_go_while_we_look,
 }
 
 /// The client ends by itself, and the server sees it go.
@@ -240,41 +242,64 @@ fn remove_cgroup(name: &str) -> Fallible<()> {
     crate::case::until(|| std::fs::remove_dir(&folder).is_ok())
 }
 
-/// Who looks at the files of all processes holds each of them for a moment, and the kernel may close in
-/// its name what its owner has let go: the owner it was all the same.
-fn let_go_while_others_look(_: &Case) -> Fallible<()> {
+/// Our own list of all files holds each of them for a moment, and the kernel may close in the name of the
+/// thread that lists what its owner has let go: the owner it was all the same.
+fn let_go_while_we_look(_: &Case) -> Fallible<()> {
     let mut place = Place::new()?;
-    let tracer = start(&probe::Options::default())?;
     let ours = [&place.client, &place.server].map(|actor| actor.who().pid);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let _inside = runtime.enter();
+    let options = forced(&probe::Options::default()).map_err(Stop::Failed)?;
+    let mut probes = probe::Probes::attach(&options)?;
+    let mut ring = probes.take_ring()?;
+    // What is open already is listed first, so that later lists find little.
+    probes.seed()?;
     let over = AtomicBool::new(false);
-    let look = || {
-        while !over.load(Ordering::Relaxed) {
-            ours.into_iter().for_each(look_at_files);
-        }
-    };
-    let times = load(20_000);
     std::thread::scope(|scope| {
-        let looker = std::thread::Builder::new().name(LOOKER.into());
-        looker.spawn_scoped(scope, look)?;
-        let done = place.burst(times);
-        over.store(true, Ordering::Relaxed);
-        done
+        let load = scope.spawn(|| {
+            let done = place.burst(load(5_000));
+            over.store(true, Ordering::Relaxed);
+            done
+        });
+        while !over.load(Ordering::Relaxed) {
+            probes.seed_again();
+            probes.seed()?;
+        }
+        load.join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
-    tracer.wait_for(BOUND, |log| place.count(&log.events) >= 4 * times as usize);
-    tracer.finish();
-    let log = tracer.log();
+    let mut events = Vec::new();
+    let mut interpreter = probe::Interpreter::default();
+    let mut out = probe::Output {
+        events: &mut events,
+        origins: &mut Nowhere,
+        clock: probe::Clock::now(),
+    };
+    let _ = ring.drain(|bytes| {
+        interpreter.bytes(bytes, &mut out);
+        ControlFlow::Continue(())
+    });
+    interpreter.finish(&mut out);
     let closed = |event: &&Event| place.has(event) && event.kind == Some(EventType::Close);
     let by = |event: &Event| event.process.as_ref().map(|process| process.pid);
-    let mut closings = log.events.iter().filter(closed);
-    match closings.find(|event| by(event).is_none_or(|pid| !ours.contains(&pid))) {
+    let closings: Vec<_> = events.iter().filter(closed).collect();
+    let wrong = closings
+        .iter()
+        .find(|event| by(event).is_none_or(|pid| !ours.contains(&pid)));
+    match wrong {
+        None if closings.is_empty() => failed("nothing was closed"),
         None => Ok(()),
         Some(wrong) => failed(format!("not by {ours:?}: {}", line(wrong))),
     }
 }
 
-fn look_at_files(pid: u32) {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
-    for file in files.into_iter().flatten().flatten() {
-        let _ = std::fs::read_link(file.path());
+/// Names no workload.
+struct Nowhere;
+
+impl probe::Origins for Nowhere {
+    fn origin(&mut self, _: u64) -> Arc<Origin> {
+        Arc::default()
     }
 }
