@@ -1,6 +1,7 @@
 //! What `/proc` says of a process that an event is credited to, if it is still there.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::format::plain;
@@ -39,6 +40,12 @@ pub fn look_up(pid: u32, seen: Timestamp) -> Option<Living> {
         parent: parent.map(|pid| (pid, comm(pid).unwrap_or_default())),
         user: process.status().ok().and_then(|status| user(status.ruid)),
     })
+}
+
+/// The inode number of a process's mount namespace, if it is there and may be asked.
+pub(crate) fn mntns(pid: u32) -> Option<u32> {
+    let namespace = fs::metadata(format!("/proc/{pid}/ns/mnt")).ok()?;
+    u32::try_from(namespace.ino()).ok()
 }
 
 /// Whether a process that began so many ticks after the kernel's start was there at a moment, as far as

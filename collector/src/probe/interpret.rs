@@ -380,6 +380,7 @@ impl Interpreter {
         };
         let mut event = self.event(record, kind, Phase::End, out);
         event.reason = reason::of_call(record);
+        self.look_for_holder(record, &event);
         event
     }
 
@@ -388,6 +389,11 @@ impl Interpreter {
         let mut event = self.event(record, EventType::Unknown, Phase::End, out);
         event.errno = NonZeroU16::new(record.err);
         event.reason = reason::of_no_call(record);
+        self.look_for_holder(record, &event);
+        event
+    }
+
+    fn look_for_holder(&mut self, record: &Record, event: &Event) {
         if record.flags & flag::UNHELD != 0 && record.inode != 0 {
             self.unheld.push(Unheld {
                 conn: event.conn,
@@ -395,7 +401,6 @@ impl Interpreter {
                 ts: event.ts,
             });
         }
-        event
     }
 
     fn send(&mut self, mut event: Event, out: &mut Output<'_>) {

@@ -2,9 +2,7 @@
 //! after the other where the kernel refuses that.
 
 use std::error::Error;
-use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -18,7 +16,7 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open}
 
 use super::hooks::{self, Refused, typed};
 use super::load::{ProbeError, chain};
-use crate::identity::{Cgroup1, Hierarchy, owners};
+use crate::identity::{Cgroup1, Hierarchy, owners, process};
 
 /// How what is open is found.
 pub(super) enum Seed {
@@ -104,12 +102,12 @@ impl Descriptors {
         let known = std::mem::take(&mut self.known);
         let mut failure = None;
         for pid in owners::pids() {
-            let mut process = None;
+            let mut opened = None;
             for (fd, inode) in owners::sockets(pid) {
                 if !self.known.insert(inode) || known.contains(&inode) {
                     continue;
                 }
-                let opened = process.get_or_insert_with(|| {
+                let opened = opened.get_or_insert_with(|| {
                     let pidfd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
                     Some((pidfd, describe(pid, hierarchy.as_ref(), cgroup1.as_ref())?))
                 });
@@ -163,7 +161,6 @@ fn describe(pid: i32, hierarchy: Option<&Hierarchy>, cgroup1: Option<&Cgroup1>) 
     let status = process.status().ok()?;
     let comm = *owners::comm(pid)?.as_kernel();
     let number = u32::try_from(pid).ok()?;
-    let mntns = fs::metadata(format!("/proc/{pid}/ns/mnt")).map_or(0, |ns| ns.ino());
     Some(Task {
         pid: number,
         tid: number,
@@ -172,7 +169,7 @@ fn describe(pid: i32, hierarchy: Option<&Hierarchy>, cgroup1: Option<&Cgroup1>) 
         comm,
         thread: comm,
         cgroup: cgroup(&process, hierarchy, cgroup1).unwrap_or_default(),
-        mntns: u32::try_from(mntns).unwrap_or_default(),
+        mntns: process::mntns(number).unwrap_or_default(),
         reserved: 0,
     })
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use nonmax::NonMaxU64;
+use nonmax::{NonMaxU32, NonMaxU64};
 use rustc_hash::FxHashSet;
 
 use super::{Reader, output};
 use crate::identity::{owners, process};
-use crate::model::{ConnId, Event, Phase};
+use crate::model::{ConnId, Event, Phase, Process};
 use crate::probe::monotonic_ns;
 use crate::source::queued::Queued;
 use crate::source::{half_closed, snapshot};
@@ -48,7 +48,11 @@ impl Reader {
             // One that began later can't have had it then.
             let event = self.events.iter_mut().rev().find(is_it);
             if let Some(event) = event.filter(|_| process::began_before(owner.began, ending.ts)) {
-                event.process = Some(Arc::new(owner.process.clone()));
+                // As the kernel's own word of an owner is that of the first thread.
+                let tid = NonMaxU32::new(owner.process.pid);
+                let process = owner.process.clone();
+                event.process = Some(Arc::new(Process { tid, ..process }));
+                event.mntns = process::mntns(owner.process.pid).and_then(NonMaxU32::new);
                 event.origin = self.origins.of(owner.cgroup);
                 event.cgroup = owner.cgroup.and_then(NonMaxU64::new);
             }
