@@ -50,15 +50,21 @@ impl Transition {
         }
     }
 
-    /// Whether the first copy has dealt with just this; of use once. If it has, and a softirq came
-    /// between, this may still say no.
+    /// Whether the first copy has dealt with just this; of use until the last copy has asked. If it has, and
+    /// something else came between, this may still say no.
     #[inline(always)]
-    pub fn was_dealt_with(self) -> bool {
+    pub fn was_dealt_with(self, asks_last: bool) -> bool {
         let Some(last) = DEALT_WITH.get_ptr_mut(0) else {
             return false;
         };
         // SAFETY: as above.
-        unsafe { replace(&mut (*last).sk, zero()) == self.sk && (*last).change == self.change }
+        let last = unsafe { &mut *last };
+        let sk = if asks_last {
+            replace(&mut last.sk, zero())
+        } else {
+            last.sk
+        };
+        sk == self.sk && last.change == self.change
     }
 }
 

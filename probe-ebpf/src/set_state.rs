@@ -5,9 +5,11 @@
 //!
 //! The kernel skips a program that a softirq interrupts on the same CPU, and reports it nowhere. So
 //! there are two copies of each: softirqs do not nest, and while the first copy is interrupted
-//! the second one is not running. The second acts only on what the first has not seen. Since 7.1 another
-//! process may come between too, and be skipped while both copies are interrupted: what is missed then
-//! shows at the socket's next transition, or when it is destroyed.
+//! the second one is not running. The second acts only on what the first has not seen.
+//!
+//! Since 7.1 a process may be taken off its processor in the middle of a program, for as long as others run
+//! there, all of which are skipped. There is a third copy on such kernels; what all of them miss is counted
+//! at the socket's next transition, or when it is destroyed.
 //!
 //! Some guests shield a thread of their own: the kernel runs no program on it, also not for a softirq
 //! that comes on top of it, and counts nothing. A later transition of the same socket shows it, or a
@@ -54,6 +56,13 @@ pub fn set_state_again(ctx: BtfTracePointContext) -> i32 {
     change.map_or(0, |change| change.typed(Copy::Second))
 }
 
+/// The one more where [`PREEMPTIBLE`] is set.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn set_state_more(ctx: BtfTracePointContext) -> i32 {
+    let change = Change::new(ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    change.map_or(0, |change| change.typed(Copy::Third))
+}
+
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn raw_set_state(ctx: RawTracePointContext) -> i32 {
     let change = Change::new(arg(&ctx, 0), arg(&ctx, 1), arg(&ctx, 2));
@@ -66,6 +75,10 @@ pub fn raw_set_state_again(ctx: RawTracePointContext) -> i32 {
     change.map_or(0, |change| change.untyped(Copy::Second))
 }
 
+/// Not 0 where there is a third copy. Set by the loader.
+#[unsafe(no_mangle)]
+static PREEMPTIBLE: u32 = 0;
+
 /// An argument of a raw tracepoint, each of which takes 64 bits.
 #[inline(always)]
 pub fn arg<T: core::marker::Copy>(ctx: &impl EbpfContext, n: usize) -> T {
@@ -73,11 +86,12 @@ pub fn arg<T: core::marker::Copy>(ctx: &impl EbpfContext, n: usize) -> T {
     unsafe { ctx.as_ptr().cast::<u64>().add(n).cast::<T>().read() }
 }
 
-/// Which of the two copies runs.
+/// Which of the copies runs.
 #[derive(Clone, core::marker::Copy, PartialEq)]
 enum Copy {
     First,
     Second,
+    Third,
 }
 
 /// States between which nothing is said, by one of them.
@@ -152,11 +166,14 @@ impl Change {
             sk: self.sk as u64,
             change: u64::from(self.old) << 8 | u64::from(self.new),
         };
-        if copy == Copy::Second {
-            return transition.was_dealt_with();
+        match copy {
+            Copy::First => {
+                transition.deal_with();
+                false
+            }
+            Copy::Second => transition.was_dealt_with(constant(&raw const PREEMPTIBLE) == 0),
+            Copy::Third => transition.was_dealt_with(true),
         }
-        transition.deal_with();
-        false
     }
 
     #[inline(always)]
@@ -182,12 +199,15 @@ impl Change {
             .get_ptr_mut(&key)
             .map(|tracked| unsafe { &mut *tracked });
         let tracked = match tracked {
-            Some(tracked) if copy == Copy::Second && tracked.state == new => return 0,
+            Some(tracked) if copy != Copy::First && tracked.state == new => return 0,
             Some(tracked) if is_behind(old, tracked.state) => {
                 forget_stale(key, tracked);
                 None
             }
-            None if old == SYN_SENT && copy == Copy::First => adopt(sk, key),
+            // Where another copy has dealt with a handshake, it is remembered.
+            None if old == SYN_SENT && (copy == Copy::First || new == ESTABLISHED) => {
+                adopt(sk, key)
+            }
             tracked => tracked,
         };
         let Some(tracked) = tracked else {
@@ -332,7 +352,7 @@ fn unknown(sk: impl Socket, key: u64, old: u8, new: u8, copy: Copy) {
         // Never established: a handshake from before the start.
         (SYN_SENT | SYN_RECV, _) => {}
         // From before the start, and not found by the snapshot; or it did not fit into the map.
-        // The second copy comes here after each CLOSE that the first has dealt with.
+        // Another copy comes here after each CLOSE that the first has dealt with.
         _ if copy == Copy::First => {
             let id = sk.id();
             let mut tracked = Tracked {

@@ -181,6 +181,12 @@ impl Btf {
         })
     }
 
+    /// Whether there is a type of that name.
+    #[must_use]
+    pub fn has_typedef(&self, name: &str) -> bool {
+        self.typedef(name).is_some()
+    }
+
     /// How many arguments a tracepoint gives to a raw program.
     ///
     /// # Errors

@@ -7,6 +7,9 @@ use super::btf::{Btf, BtfError};
 use super::load::Options;
 use crate::identity::Cgroup1;
 
+/// The guard that tracepoints take where a process may be taken off its processor in them (7.1 and later).
+const PREEMPTIBLE: &str = "class_srcu_fast_notrace_t";
+
 /// The values of the programs' globals.
 pub(super) struct Constants {
     offsets: Vec<u32>,
@@ -19,6 +22,7 @@ pub(super) struct Constants {
     cgroup1_state: u32,
     cgroup1_cgroup: u32,
     ring_bytes: u32,
+    preemptible: u32,
 }
 
 impl Constants {
@@ -38,6 +42,7 @@ impl Constants {
             cgroup1_state: cgroup1_state(kernel).unwrap_or_default(),
             cgroup1_cgroup: optional("cgroup_subsys_state.cgroup"),
             ring_bytes: options.buffer,
+            preemptible: u32::from(kernel.has_typedef(PREEMPTIBLE)),
         })
     }
 
@@ -53,7 +58,13 @@ impl Constants {
             .override_global("REPAIR", &self.repair[..], true)
             .override_global("CGROUP1_STATE", &self.cgroup1_state, true)
             .override_global("CGROUP1_CGROUP", &self.cgroup1_cgroup, true)
-            .override_global("RING_BYTES", &self.ring_bytes, true);
+            .override_global("RING_BYTES", &self.ring_bytes, true)
+            .override_global("PREEMPTIBLE", &self.preemptible, true);
+    }
+
+    /// Whether a process may be taken off its processor in the middle of a program at a tracepoint.
+    pub(super) fn preemptible(&self) -> bool {
+        self.preemptible != 0
     }
 }
 

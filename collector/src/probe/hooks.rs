@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -48,6 +46,18 @@ const STATE: [[Hook; 2]; 2] = [
             Attach::RawTracepoint("inet_sock_set_state"),
         ),
     ],
+];
+
+/// For what the copies above miss where a process may be taken off its processor in the middle of one.
+const PREEMPTED: [Hook; 2] = [
+    (
+        "set_state_more",
+        Attach::BtfTracepoint("inet_sock_set_state"),
+    ),
+    (
+        "destroy_sock_perf",
+        Attach::Tracepoint("tcp", &["tcp_destroy_sock"]),
+    ),
 ];
 
 /// The end of sockets that ended in an accept queue.
@@ -135,21 +145,14 @@ pub(super) fn run(ebpf: &Ebpf, name: &'static str, args: &[u64]) -> Result<(), P
     done.map(drop)
 }
 
-/// Opens what the kernel says of the programs that see accepts, and have no second copy:
-/// `/proc/self/fdinfo/FD`. That the end of a socket was skipped shows when there is another socket
-/// at its address: hardly one in a thousand of them had anything to say.
-pub(super) fn open_fdinfo(ebpf: &Ebpf) -> Vec<File> {
-    let singles = ACCEPT.map(|(_, (name, _))| name);
-    let singles = singles
-        .into_iter()
-        .chain([ACCEPT_IO_URING.0, ACCEPT_BEGAN_BEFORE.0]);
-    singles
-        .filter_map(|name| {
-            let fd = ebpf.program(name)?.fd().ok()?.as_fd().as_raw_fd();
-            File::open(format!("/proc/self/fdinfo/{fd}")).ok()
-        })
-        .collect()
-}
+/// The programs that see accepts, with those that make good what they miss. That the end of a socket was
+/// skipped shows when there is another socket at its address.
+pub(super) const SINGLE: [(&str, Option<&str>); 4] = [
+    (ACCEPT[0].1.0, Some(ACCEPT_BEGAN_BEFORE.0)),
+    (ACCEPT[1].1.0, Some(ACCEPT_BEGAN_BEFORE.0)),
+    (ACCEPT[2].1.0, None),
+    (ACCEPT_IO_URING.0, None),
+];
 
 /// What the kernel attaches kprobes by.
 const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
@@ -161,6 +164,7 @@ pub(super) fn attach_all(
     ebpf: &mut Ebpf,
     btf: &Btf,
     options: &Options,
+    preemptible: bool,
     refused: &mut Vec<Refused>,
 ) -> Result<HookKind, ProbeError> {
     let mut programs: Programs = ebpf.programs_mut().collect();
@@ -173,6 +177,11 @@ pub(super) fn attach_all(
             refused.push((DESTROY.0, error.to_string()));
         }
         state.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        for hook in PREEMPTED.into_iter().filter(|_| preemptible) {
+            if let Err(error) = attach(&mut programs, btf, hook) {
+                refused.push((hook.0, error.to_string()));
+            }
+        }
         Ok(accept_hook)
     })
 }

@@ -58,6 +58,8 @@ pub struct Interpreter {
     open_at_start: Option<FxHashSet<u64>>,
     /// Openings that nothing will say any more.
     unopened: u64,
+    /// Openings that no program has seen, of connections that have ended.
+    missed: u64,
     /// Endings whose owner is to be looked for.
     unheld: Vec<Unheld>,
     processes: Processes,
@@ -153,6 +155,12 @@ impl Interpreter {
     /// probes' map and that nobody accepted.
     pub fn take_unopened(&mut self) -> u64 {
         std::mem::take(&mut self.unopened)
+    }
+
+    /// How many connections have ended since the last call whose opening was not said, and that were not
+    /// open at the start.
+    pub fn take_missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
     }
 
     /// Connections of [`Self::half_closed`] that are gone, although nothing said so: their last
@@ -406,7 +414,10 @@ impl Interpreter {
     fn send(&mut self, mut event: Event, out: &mut Output<'_>) {
         self.seq += 1;
         event.seq = NonMaxU64::new(self.seq);
+        let unopened = event.before && event.phase == Some(Phase::End);
         event.before &= self.was_open(event.conn.0);
+        // Neither its opening nor that it was open at the start was said.
+        self.missed += u64::from(unopened && !event.before);
         if let Some(open) = &mut self.open_at_start {
             open.remove(&event.conn.0);
         }

@@ -1,9 +1,7 @@
 //! Loading the programs, attaching them, and what is read from them apart from the ring.
 
 use std::error::Error;
-use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
@@ -21,6 +19,7 @@ use super::prebuilt;
 use super::ring::Ring;
 use super::seed::Seed;
 use super::shares::Shares;
+use super::skipped::Skipped;
 use crate::model::{ConnId, HookKind, Timestamp};
 
 /// How the probes are loaded.
@@ -96,9 +95,7 @@ pub struct Probes {
     look_every: Duration,
     lost: PerCpuArray<MapData, u64>,
     lost_seen: [u64; lost::COUNT as usize],
-    /// What the kernel says of the programs that have no second copy.
-    skipped: Vec<File>,
-    skipped_seen: u64,
+    skipped: Skipped,
     attached: Timestamp,
     accept_hook: HookKind,
     seed: Seed,
@@ -148,7 +145,13 @@ impl Probes {
         }
         compare_clocks(&mut ebpf, &mut refused);
         let seed = Seed::load(&mut ebpf, &btf, options.no_iterator, &mut refused);
-        let accept_hook = hooks::attach_all(&mut ebpf, &btf, options, &mut refused)?;
+        let accept_hook = hooks::attach_all(
+            &mut ebpf,
+            &btf,
+            options,
+            constants.preemptible(),
+            &mut refused,
+        )?;
         for (program, why) in &refused {
             tracing::warn!("the kernel refuses the program `{program}`: {why}");
         }
@@ -162,8 +165,7 @@ impl Probes {
             look_every: options.look_every,
             lost,
             lost_seen: Default::default(),
-            skipped: hooks::open_fdinfo(&ebpf),
-            skipped_seen: 0,
+            skipped: Skipped::of(&ebpf),
             attached,
             accept_hook,
             seed,
@@ -324,11 +326,7 @@ impl Probes {
     /// How many calls the kernel has skipped since the last time, of programs that have no second
     /// copy to make it good.
     pub fn take_skipped(&mut self) -> u64 {
-        let total: u64 = self.skipped.iter().map(recursion_misses).sum();
-        // A file that can't be read just now counts nothing, and later all at once.
-        let new = total.saturating_sub(self.skipped_seen);
-        self.skipped_seen = self.skipped_seen.max(total);
-        new
+        self.skipped.take()
     }
 }
 
@@ -352,16 +350,6 @@ fn compare_clocks(ebpf: &mut Ebpf, refused: &mut Vec<Refused>) {
             .filter(|_| is_loaded)
             .map(|why| (hooks::TELL_TIME, why)),
     );
-}
-
-/// The line `recursion_misses:` of a program's `/proc/self/fdinfo` (since 5.12).
-fn recursion_misses(fdinfo: &File) -> u64 {
-    let mut text = [0; 1024];
-    let read = fdinfo.read_at(&mut text, 0).unwrap_or_default();
-    String::from_utf8_lossy(&text[..read])
-        .lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
-        .unwrap_or_default()
 }
 
 pub(super) fn take_map<M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(

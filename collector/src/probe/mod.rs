@@ -13,6 +13,7 @@ pub mod requirements;
 mod ring;
 mod seed;
 mod shares;
+mod skipped;
 
 pub use btf::BtfError;
 pub use clock::{Clock, monotonic_ns};

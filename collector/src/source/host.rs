@@ -365,8 +365,11 @@ impl Reader {
         let listed = self.interpreter.take_listed();
         let counted = listed.min(self.unfit);
         self.unfit -= counted;
+        let unopened = self.interpreter.take_missed();
+        let uncounted = unopened.saturating_sub(self.unfit);
+        self.unfit -= unopened - uncounted;
         let found = Drift {
-            transitions: self.probes.take_lost(lost::MISSED),
+            transitions: self.probes.take_lost(lost::MISSED) + uncounted,
             ended: self.drift.take(),
             opened: listed - counted,
             malformed: self.interpreter.take_malformed(),
