@@ -144,6 +144,7 @@ fn process(pid: u32, comm: &str) -> Arc<Process> {
         uid: None,
         gid: None,
         comm: Comm::from_text(comm),
+        thread: None,
     })
 }
 

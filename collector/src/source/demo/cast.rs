@@ -152,6 +152,7 @@ impl Cast {
                 uid: NonMaxU32::new(member.workload.uid),
                 gid: NonMaxU32::new(member.workload.uid),
                 comm: Comm::from_text(member.workload.comm),
+                thread: None,
             },
             family: if member.workload.dual || remote.addr.is_ipv6() {
                 Family::V6

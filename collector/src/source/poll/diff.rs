@@ -234,6 +234,7 @@ impl Known {
             mntns: None,
             cgroup: who.cgroup.and_then(NonMaxU64::new),
             peer: None,
+            scope: None,
         };
         if phase != Some(Phase::Open) {
             event.figures = self.socket.figures();
@@ -306,6 +307,7 @@ mod tests {
             uid: None,
             gid: None,
             comm: Comm::from_text("curl"),
+            thread: None,
         }
     }
 
