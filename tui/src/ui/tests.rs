@@ -25,6 +25,7 @@ use crate::theme::{MONO, THEMES, Theme};
 mod asking;
 mod every;
 mod lists;
+mod zones;
 
 /// A second after the events came, so that the rates show them.
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
