@@ -12,7 +12,7 @@ use proptest::sample::select;
 
 use crate::model::{
     Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, PeerKind, Phase,
-    Process, Reason, TcpState, Timestamp,
+    Process, Reason, TcpState, Timestamp, Zone, is_link_local,
 };
 
 /// A plain event: `curl` (pid 4242, in pod `shop/cart-1`) connected to 192.0.2.1:443 in 1,423 µs.
@@ -38,6 +38,7 @@ pub fn event() -> Event {
             uid: NonMaxU32::new(0),
             gid: NonMaxU32::new(0),
             comm: Comm::from_text("curl"),
+            thread: None,
         })),
         family: Family::V4,
         local: Endpoint {
@@ -58,6 +59,7 @@ pub fn event() -> Event {
         mntns: NonMaxU32::new(4_026_531_841),
         cgroup: NonMaxU64::new(804),
         peer: None,
+        scope: None,
     }
 }
 
@@ -75,6 +77,22 @@ pub fn open_socket() -> Event {
     }
 }
 
+/// A connect to `fe80::2` on the link of an interface, otherwise as [`event`].
+#[must_use]
+pub fn link_local(interface: &str) -> Event {
+    let end = |last, port| Endpoint {
+        addr: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last).into(),
+        port,
+    };
+    Event {
+        family: Family::V6,
+        local: end(1, 34878),
+        remote: end(2, 443),
+        scope: Zone::new(interface),
+        ..event()
+    }
+}
+
 /// Any event, or any socket that was open before the start.
 pub fn any_event() -> impl Strategy<Value = Event> {
     let what = prop_oneof![
@@ -82,37 +100,40 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         1 => select(&TcpState::ALL[..]).prop_map(|state| What { state: Some(state), ..What::default() }).boxed(),
     ];
     let who = (option::of(process()), origin(), option::of(peer()));
-    let ends = (any::<bool>(), endpoints(), any::<u64>());
+    let ends = (any::<bool>(), endpoints(), any::<u64>(), option::of(zone()));
     let ids = (
         option::of(nonmax32()),
         option::of(nonmax32()),
         option::of(nonmax64()),
     );
     (what, who, ends, ids, any::<i64>(), any::<bool>()).prop_map(
-        |(what, (process, origin, peer), (v6, (local, remote), conn), ids, ts, before)| Event {
-            seq: what.seq,
-            ts: Timestamp(ts),
-            origin: Arc::new(origin),
-            kind: what.kind,
-            phase: what.phase,
-            state: what.state,
-            reason: what.reason,
-            errno: what.errno,
-            process: process.map(Arc::new),
-            family: if v6 || local.addr.is_ipv6() {
-                Family::V6
-            } else {
-                Family::V4
-            },
-            local,
-            remote,
-            conn: ConnId(conn),
-            before: before || what.state.is_some(),
-            figures: what.figures,
-            netns: ids.0,
-            mntns: ids.1,
-            cgroup: ids.2,
-            peer: peer.map(Arc::new),
+        |(what, (process, origin, peer), (v6, (local, remote), conn, zone), ids, ts, before)| {
+            Event {
+                seq: what.seq,
+                ts: Timestamp(ts),
+                origin: Arc::new(origin),
+                kind: what.kind,
+                phase: what.phase,
+                state: what.state,
+                reason: what.reason,
+                errno: what.errno,
+                process: process.map(Arc::new),
+                family: if v6 || local.addr.is_ipv6() {
+                    Family::V6
+                } else {
+                    Family::V4
+                },
+                local,
+                remote,
+                conn: ConnId(conn),
+                before: before || what.state.is_some(),
+                figures: what.figures,
+                netns: ids.0,
+                mntns: ids.1,
+                cgroup: ids.2,
+                peer: peer.map(Arc::new),
+                scope: zone.filter(|_| is_link_local(local.addr) || is_link_local(remote.addr)),
+            }
         },
     )
 }
@@ -175,13 +196,21 @@ fn nonmax32() -> impl Strategy<Value = NonMaxU32> {
 
 fn process() -> impl Strategy<Value = Process> {
     let id = || option::of(nonmax32());
-    (any::<u32>(), id(), id(), id(), comm()).prop_map(|(pid, tid, uid, gid, comm)| Process {
-        pid,
-        tid,
-        uid,
-        gid,
-        comm,
+    let names = (comm(), option::of(comm()));
+    (any::<u32>(), id(), id(), id(), names).prop_map(|(pid, tid, uid, gid, (comm, thread))| {
+        Process {
+            pid,
+            tid,
+            uid,
+            gid,
+            comm,
+            thread: thread.and_then(|thread| thread.beside(comm)),
+        }
     })
+}
+
+fn zone() -> impl Strategy<Value = Zone> {
+    select(&["eth0", "eth1", "3"][..]).prop_filter_map("an interface", Zone::new)
 }
 
 /// A command name that a recording keeps as it is: what is not readable is U+FFFD already.
@@ -222,8 +251,9 @@ fn peer() -> impl Strategy<Value = Peer> {
 
 fn endpoints() -> impl Strategy<Value = (Endpoint, Endpoint)> {
     let port = || prop_oneof![select(&[0, 80, 443][..]), any::<u16>()];
-    (any::<bool>(), vec(any::<u8>(), 32), port(), port()).prop_map(|(v4, bytes, sport, dport)| {
-        let addr = |half: &[u8]| address(v4, half);
+    let kind = prop_oneof![Just(Kind::V4), Just(Kind::V6), Just(Kind::LinkLocal)];
+    (kind, vec(any::<u8>(), 32), port(), port()).prop_map(|(kind, bytes, sport, dport)| {
+        let addr = |half: &[u8]| address(kind, half);
         let (saddr, daddr) = bytes.split_at(16);
         (
             Endpoint {
@@ -238,16 +268,29 @@ fn endpoints() -> impl Strategy<Value = (Endpoint, Endpoint)> {
     })
 }
 
-/// IPv4 addresses from 10.0.0.0/14, so that CIDRs in tests match some.
-fn address(v4: bool, bytes: &[u8]) -> IpAddr {
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    V4,
+    V6,
+    LinkLocal,
+}
+
+/// IPv4 addresses from 10.0.0.0/14 and link-local ones from `fe80::/126`, so that tests match some.
+fn address(kind: Kind, bytes: &[u8]) -> IpAddr {
     let mut octets = [0; 16];
     octets
         .iter_mut()
         .zip(bytes)
         .for_each(|(to, from)| *to = *from);
-    if v4 {
-        return Ipv4Addr::new(10, octets[1] & 3, octets[2], octets[3]).into();
+    match kind {
+        Kind::V4 => Ipv4Addr::new(10, octets[1] & 3, octets[2], octets[3]).into(),
+        Kind::V6 => {
+            octets[0] = 0x20;
+            Ipv6Addr::from(octets).into()
+        }
+        Kind::LinkLocal => {
+            let last = u16::from(octets[15] & 3);
+            Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last).into()
+        }
     }
-    octets[0] = 0x20;
-    Ipv6Addr::from(octets).into()
 }

@@ -206,6 +206,7 @@ fn event(i: u64, origins: &[Arc<Origin>]) -> Event {
             uid: None,
             gid: None,
             comm: Comm::from_text("server"),
+            thread: None,
         })),
         family: Family::V4,
         local: Endpoint {
@@ -228,6 +229,7 @@ fn event(i: u64, origins: &[Arc<Origin>]) -> Event {
         mntns: None,
         cgroup: None,
         peer: None,
+        scope: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use collector::format::{bytes, count, duration};
 use collector::identity::process::Living;
 use collector::model::{
-    ConnState, Connection, Event, EventType, Figures, Gap, Meta, Peer, PeerKind, Timestamp,
+    ConnState, Connection, Event, EventType, Figures, Gap, Meta, Peer, PeerKind, Process, Timestamp,
 };
 use jiff::tz::TimeZone;
 
@@ -312,17 +312,9 @@ fn clock(ts: Timestamp, tz: &TimeZone) -> String {
 
 fn end(page: &mut Page, end: End<'_>, process: Option<&Lookup>) {
     let event = end.event;
-    let local = event.local;
-    page.entry(
-        "address",
-        Some(std::net::SocketAddr::new(local.addr, local.port)),
-    );
+    page.entry("address", Some(event.saddr().with_port(event.local.port)));
     if process.is_some() {
-        let remote = event.remote;
-        page.entry(
-            "peer",
-            Some(std::net::SocketAddr::new(remote.addr, remote.port)),
-        );
+        page.entry("peer", Some(event.daddr().with_port(event.remote.port)));
     }
     let origin = end.meta.map_or(&event.origin, |meta| &meta.origin);
     page.entry("node", Some(&origin.node));
@@ -333,11 +325,10 @@ fn end(page: &mut Page, end: End<'_>, process: Option<&Lookup>) {
     let id = end.meta.and_then(|meta| meta.container_id.as_ref());
     page.entry("container id", id);
     if let Some(who) = &event.process {
-        let tid = who.tid.filter(|tid| tid.get() != who.pid);
-        let tid = tid.map_or(String::new(), |tid| format!(", thread {tid}"));
+        let thread = thread(who);
         page.entry(
             "process",
-            Some(format!("{} (pid {}{tid})", who.comm, who.pid)),
+            Some(format!("{} (pid {}{thread})", who.comm, who.pid)),
         );
         let user = match process {
             Some(Lookup::Found(living)) => living.user.as_deref(),
@@ -372,6 +363,21 @@ fn end(page: &mut Page, end: End<'_>, process: Option<&Lookup>) {
     );
 }
 
+/// `, thread 845 http-nio-80`: its id where it is not the process's first one, and its name where
+/// that is not the process's.
+fn thread(who: &Process) -> String {
+    let tid = who.tid.filter(|tid| tid.get() != who.pid);
+    let known = [
+        tid.map(|tid| tid.to_string()),
+        who.thread.map(|name| name.to_string()),
+    ];
+    let known: Vec<String> = known.into_iter().flatten().collect();
+    if known.is_empty() {
+        return String::new();
+    }
+    format!(", thread {}", known.join(" "))
+}
+
 fn still_there(page: &mut Page, living: &Living) {
     page.entry("executable", living.exe.as_ref().map(|exe| exe.display()));
     page.entry("command", living.command_line.as_ref());
@@ -397,11 +403,7 @@ fn named(peer: &Peer) -> String {
 
 /// The other end, as far as this one knows it.
 fn other_end(page: &mut Page, event: &Event) {
-    let remote = event.remote;
-    page.entry(
-        "address",
-        Some(std::net::SocketAddr::new(remote.addr, remote.port)),
-    );
+    page.entry("address", Some(event.daddr().with_port(event.remote.port)));
     page.entry("is", event.peer.as_deref().map(named));
     let text = "its socket was not seen on any node here";
     page.looking(Look::Faint, "socket", text);

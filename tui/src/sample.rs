@@ -31,6 +31,7 @@ pub(crate) fn connect(port: u16) -> Event {
             uid: None,
             gid: None,
             comm: Comm::from_text("wget"),
+            thread: None,
         })),
         family: Family::V4,
         local: Endpoint {
@@ -48,6 +49,7 @@ pub(crate) fn connect(port: u16) -> Event {
         mntns: None,
         cgroup: None,
         peer: None,
+        scope: None,
     }
 }
 

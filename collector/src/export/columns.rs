@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use crate::format;
-use crate::model::{Event, EventType, Peer, PeerKind, Phase, Process, Reason, TcpState};
+use crate::model::{
+    Comm, Event, EventType, Peer, PeerKind, Phase, Process, Reason, TcpState, Zone,
+};
 
 /// What a column says of an event; `None` is unknown.
 type Cell = for<'a> fn(&'a Event) -> Option<Cow<'a, str>>;
@@ -98,7 +100,7 @@ const fn number(name: &'static str, width: usize, cell: Cell) -> Column {
 
 /// All columns: `STATE`, and the keys of an event in the order of the JSON.
 #[rustfmt::skip] // A table.
-pub static COLUMNS: [Column; 34] = [
+pub static COLUMNS: [Column; 36] = [
     word("STATE", 12, |e| borrowed(e.state.map(TcpState::name))),
     number("SEQ", 8, |e| text(e.seq)),
     word("TIME", 30, |e| text(Some(e.ts))).keyed("TS", |e| text(Some(e.ts))),
@@ -114,8 +116,8 @@ pub static COLUMNS: [Column; 34] = [
     number("GID", 6, |e| who(e, |p| p.gid)),
     number("IP", 2, |e| text(Some(e.ip_version()))),
     number("FAMILY", 6, |e| text(Some(e.family.number()))),
-    word("SADDR", 15, |e| text(Some(e.local.addr))),
-    word("DADDR", 15, |e| text(Some(e.remote.addr))),
+    word("SADDR", 15, |e| text(Some(e.saddr()))),
+    word("DADDR", 15, |e| text(Some(e.daddr()))),
     number("SPORT", 5, |e| text(Some(e.local.port))),
     number("DPORT", 5, |e| text(Some(e.remote.port))),
     word("CONN", 16, |e| text(Some(e.conn))),
@@ -133,6 +135,8 @@ pub static COLUMNS: [Column; 34] = [
     number("MNTNS", 10, |e| text(e.mntns)),
     number("CGROUP", 8, |e| text(e.cgroup)),
     name("PEER", 30, |e| e.peer.as_deref().map(peer)).keyed("PEER", |e| e.peer.as_deref().map(peer_json)),
+    name("SCOPE", 15, |e| borrowed(e.scope.as_ref().map(Zone::as_str))),
+    name("THREAD", 16, |e| e.process.as_ref()?.thread.as_ref().map(Comm::to_text)),
 ];
 
 fn borrowed(text: Option<&str>) -> Option<Cow<'_, str>> {

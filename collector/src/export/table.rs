@@ -253,7 +253,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Comm, Origin, Process};
-    use crate::testing::{any_event, event, open_socket};
+    use crate::testing::{any_event, event, link_local, open_socket};
 
     fn lines(table: &Table, events: &[Event]) -> String {
         let mut out = Vec::new();
@@ -348,6 +348,28 @@ a-node-with-a-long-name -                -                              -       
              C,4242,1423,,9f3c000000000001,false,2026-01-02T03:04:05.123456789Z,\n\
              ,4242,,,9f3c000000000001,true,2026-01-02T03:04:05.123456789Z,\n"
         );
+    }
+
+    #[test]
+    fn a_link_local_address_has_its_zone_in_every_layout() {
+        let names = ["saddr", "dport", "scope", "thread"];
+        let zoned = |layout| {
+            let table = Table::with_columns(layout, &names).expect("columns");
+            lines(&table, &[link_local("eth0")])
+        };
+        let aligned = "\
+SADDR           DPORT SCOPE           THREAD
+fe80::1%eth0      443 eth0            -
+";
+        assert_eq!(zoned(Layout::Columns), aligned);
+        assert_eq!(zoned(Layout::Wide), aligned);
+        assert_eq!(
+            zoned(Layout::Csv),
+            "SADDR,DPORT,SCOPE,THREAD\nfe80::1%eth0,443,eth0,\n"
+        );
+        assert!(zoned(Layout::Markdown).ends_with("| fe80::1%eth0 | 443 | eth0 | - |\n"));
+        let csv = Table::new(Layout::Csv, Rows::Events);
+        assert!(lines(&csv, &[]).ends_with(",PEER,SCOPE,THREAD\n"));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Key {
     PeerKind,
     PeerNamespace,
     PeerName,
+    Scope,
+    Thread,
     Is,
 }
 
@@ -155,7 +157,7 @@ const fn short(
 
 /// All fields: the keys of the JSON in its order, with those that mean either end before the ends.
 #[rustfmt::skip] // A table.
-pub static FIELDS: [Field; 40] = [
+pub static FIELDS: [Field; 42] = [
     field(Key::Seq, "seq", Kind::Number, "number of the event on its node"),
     field(Key::Ts, "ts", Kind::Time, "moment, such as 2026-01-02T03:04:05Z"),
     field(Key::Node, "node", Kind::Text, "node"),
@@ -165,12 +167,12 @@ pub static FIELDS: [Field; 40] = [
     field(Key::Type, "type", Kind::CaselessWord(types), "c connect, a accept, x close, u unknown"),
     field(Key::Pid, "pid", Kind::Number, "process id"),
     field(Key::Tid, "tid", Kind::Number, "thread id"),
-    field(Key::Comm, "comm", Kind::Text, "command name, 15 bytes at most"),
+    field(Key::Comm, "comm", Kind::Text, "process's name, 15 bytes at most"),
     field(Key::Uid, "uid", Kind::Number, "real user id"),
     field(Key::Gid, "gid", Kind::Number, "real group id"),
     field(Key::Ip, "ip", Kind::Number, "4 or 6, by the addresses"),
     field(Key::Family, "family", Kind::Number, "4 or 6, by the socket"),
-    field(Key::Addr, "addr", Kind::Address, "address of either end"),
+    field(Key::Addr, "addr", Kind::Address, "address of either end; fe80::1%eth0 on one link"),
     short(Key::Saddr, "saddr", "src", Kind::Address, "address of this end"),
     short(Key::Daddr, "daddr", "dst", Kind::Address, "address of the other end"),
     field(Key::Port, "port", Kind::Number, "port of either end"),
@@ -195,11 +197,13 @@ pub static FIELDS: [Field; 40] = [
     field(Key::PeerKind, "peer.kind", Kind::Word(peer_kinds), "other end: pod, service or node"),
     field(Key::PeerNamespace, "peer.namespace", Kind::Text, "other end: its namespace"),
     field(Key::PeerName, "peer.name", Kind::Text, "other end: its name"),
+    field(Key::Scope, "scope", Kind::Text, "interface of a link-local address"),
+    field(Key::Thread, "thread", Kind::Text, "thread, where its name is not the process's"),
     field(Key::Is, "is", Kind::Word(questions), "failed: failures of any kind"),
 ];
 
-/// What a bare word is looked for in.
-pub(super) const TEXT_COLUMNS: [Key; 10] = [
+/// What a bare word is looked for in. A zone is a part of its address there.
+pub(super) const TEXT_COLUMNS: [Key; 11] = [
     Key::Comm,
     Key::Pod,
     Key::Namespace,
@@ -210,6 +214,7 @@ pub(super) const TEXT_COLUMNS: [Key; 10] = [
     Key::Reason,
     Key::Type,
     Key::State,
+    Key::Thread,
 ];
 
 /// The word of `is:` for failures.

@@ -28,6 +28,7 @@ fn lasts(key: Key) -> bool {
             | Key::Dport
             | Key::Ip
             | Key::Family
+            | Key::Scope
             | Key::Namespace
             | Key::Pod
             | Key::Container
@@ -45,6 +46,7 @@ mod tests {
             "!dport:9090 !sport:9090",
             "port:443,8443 10.0.0.0/8",
             "!ns:kube-* pod:/^cart/ c:app ip:4",
+            "fe80::1%eth0 !scope:eth1",
         ] {
             assert_eq!(Filter::lasting(text), Filter::parse(text), "{text}");
         }
@@ -60,6 +62,7 @@ mod tests {
             ("lat>5ms", 0),
             ("peer:web", 0),
             ("comm:curl", 0),
+            ("thread:http-*", 0),
             ("port:443 web", 9),
             ("port:443 colour:red", 9),
         ] {

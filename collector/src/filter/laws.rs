@@ -5,7 +5,7 @@ use proptest::sample::select;
 
 use super::{FIELDS, Field, Filter, Key, Kind, wanted};
 use crate::model::{Event, EventType};
-use crate::testing::{any_event, event, open_socket};
+use crate::testing::{any_event, event, link_local, open_socket};
 
 fn parse(text: &str) -> Filter {
     Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -58,6 +58,9 @@ fn each_part_of_the_language_does_what_it_says() {
         ("dst:::ffff:192.0.2.1", true),
         ("src:192.0.2.0/24", false),
         ("addr:10.0.0.0/8", true),
+        ("addr:fe80::1%eth0", false),
+        ("scope:*", false),
+        ("thread:*", false),
         ("dst:::/0", false),
         ("192.0.2.1", true),
         ("10.0.0.0/8", true),
@@ -274,13 +277,21 @@ fn any_term() -> impl Strategy<Value = String> {
             Kind::Duration => format!("{}{sign}{number}ms,1us", field.shortest()),
             Kind::Size => format!("{}:{number}KiB", field.name),
             Kind::Time => format!("{}{sign}2026-01-02T03:04:{:02}Z", field.name, a % 60),
+            Kind::Address if a % 2 == 0 => {
+                let (link, len) = (["eth0", "v-1", "3"][usize::from(b) % 3], 10 + prefix);
+                format!(
+                    "{}:fe80::{c:x}%{link},fe80::{d:x}%{link}/{len},fe80::1",
+                    field.name
+                )
+            }
             Kind::Address => format!("{}:{a}.{b}.{c}.{d}/{prefix},10.*", field.name),
         },
     );
     let word = prop_oneof![
         "[a-z0-9.]{1,5}",
         "\"[^\"\\\\]{1,5}\"",
-        "10\\.[0-3]\\.0\\.0/1[0-6]"
+        "10\\.[0-3]\\.0\\.0/1[0-6]",
+        "fe80::[0-3](%(eth[0-2]|3))?(/1[0-6])?"
     ];
     ("!{0,2}", prop_oneof![3 => term, 1 => word]).prop_map(|(bangs, term)| bangs + &term)
 }
@@ -364,12 +375,48 @@ proptest! {
     }
 }
 
+#[test]
+fn a_zone_is_one_link_and_none_is_any() {
+    let event = link_local("eth0");
+    for (text, expected) in [
+        ("addr:fe80::1", true),
+        ("addr:fe80::1%eth0", true),
+        ("addr:fe80::1%eth1", false),
+        ("!addr:fe80::1%eth1", true),
+        ("src:fe80::1%eth0", true),
+        ("src:fe80::2%eth0", false),
+        ("dst:fe80::2%eth0,192.0.2.1", true),
+        ("dst:fe80::%eth0/64", true),
+        ("dst:fe80::%eth1/64", false),
+        ("dst:fe80::2%eth*", true),
+        ("dst:*::2", true),
+        ("dst:~%eth0$", true),
+        ("dst:\"fe80::2%eth0\"", true),
+        ("fe80::1%eth0", true),
+        ("fe80::1%eth1", false),
+        ("fe80::1", true),
+        ("fe80::%eth0/10", true),
+        ("\"::1%et\"", true),
+        ("eth0", true),
+        ("scope:eth0", true),
+        ("scope:eth1", false),
+    ] {
+        assert_eq!(parse(text).matches(&event), expected, "{text}");
+    }
+    // An interface whose name is not known goes by its number.
+    assert!(parse("src:fe80::1%3").matches(&link_local("3")));
+    for text in ["src:10.0.0.1%eth0", "dst:2001:db8::1%eth0", "addr:fe80::1%"] {
+        let error = Filter::parse(text).expect_err(text);
+        assert!(error.message.contains("has no zone"), "{error}");
+    }
+}
+
 fn texts(event: &Event) -> Vec<String> {
     let origin = &event.origin;
     let mut texts = vec![
         origin.node.to_string(),
-        event.local.addr.to_string(),
-        event.remote.addr.to_string(),
+        event.saddr().to_string(),
+        event.daddr().to_string(),
     ];
     texts.extend(
         [&origin.namespace, &origin.pod, &origin.container]
@@ -384,6 +431,9 @@ fn texts(event: &Event) -> Vec<String> {
             .as_ref()
             .map(|process| process.comm.to_string()),
     );
+    let thread = event.process.as_ref().and_then(|process| process.thread);
+    texts.extend(thread.map(|name| name.to_string()));
+    texts.extend(event.scope.map(|zone| zone.to_string()));
     texts.extend(event.reason.map(|reason| reason.word().to_owned()));
     texts.extend(event.state.map(|state| state.name().to_owned()));
     if let Some(peer) = &event.peer {

@@ -1,9 +1,5 @@
 //! Whether an event passes.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
 use super::fields::{Key, TEXT_COLUMNS};
 use super::glob::{Case, Glob};
 use super::subject::{any_addr, any_number, any_text};
@@ -63,7 +59,7 @@ impl Value {
             Self::Caseless(glob) => any_text(key, event, |text| glob.is(text, Case::Ignored)),
             Self::Regex(regex) => any_text(key, event, |text| regex.is_match(text)),
             Self::Number(number) => any_number(key, event, |n| n == *number),
-            Self::Net(net) => any_addr(key, event, |addr| contains(net, addr)),
+            Self::Net(net) => any_addr(key, event, |addr| net.contains(addr, event.scope)),
         }
     }
 }
@@ -71,34 +67,22 @@ impl Value {
 impl Word {
     fn is_in(&self, key: Key, event: &Event) -> bool {
         match self {
-            Self::Net(net) => any_addr(key, event, |addr| contains(net, addr)),
+            Self::Net(net) => any_addr(key, event, |addr| net.contains(addr, event.scope)),
             Self::Text(glob) => {
-                self.may_be_in(key) && any_text(key, event, |text| glob.is_in(text, Case::Ignored))
+                self.may_be_in(key, event.scope.is_some())
+                    && any_text(key, event, |text| glob.is_in(text, Case::Ignored))
             }
         }
     }
 
     /// Whether it can be in what any event has there. To write out an address is dear, and most words
-    /// cannot be in one.
-    pub(super) fn may_be_in(&self, key: Key) -> bool {
+    /// cannot be in one that has no zone.
+    pub(super) fn may_be_in(&self, key: Key, scoped: bool) -> bool {
         let is_of_addresses = matches!(key, Key::Addr | Key::Saddr | Key::Daddr);
         match self {
             Self::Net(_) => is_of_addresses,
-            Self::Text(glob) => !is_of_addresses || could_be_in_an_address(glob),
+            Self::Text(glob) => !is_of_addresses || scoped || could_be_in_an_address(glob),
         }
-    }
-}
-
-/// Whether an address is in a network: no IPv4 address is in one of IPv6.
-pub(super) fn contains(net: &IpNet, addr: IpAddr) -> bool {
-    match (net, addr) {
-        (IpNet::V4(net), IpAddr::V4(addr)) => {
-            (net.addr().to_bits() ^ addr.to_bits()) & net.netmask().to_bits() == 0
-        }
-        (IpNet::V6(net), IpAddr::V6(addr)) => {
-            (net.addr().to_bits() ^ addr.to_bits()) & net.netmask().to_bits() == 0
-        }
-        _ => false,
     }
 }
 

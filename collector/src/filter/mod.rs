@@ -9,9 +9,10 @@
 //!   expression that matches anywhere. Only the first `:` splits.
 //! - `field` with `> >= < <= =` compares numbers, times (RFC 3339), durations (`us ms s m h`) and
 //!   sizes (`B KiB MiB GiB TiB`); without a unit the number counts microseconds or bytes.
-//! - Addresses take CIDRs. `port` and `addr` mean either end.
+//! - Addresses take CIDRs. `port` and `addr` mean either end. A link-local address with a zone,
+//!   `fe80::1%eth0`, is the one on that interface; without, that on any.
 //! - A bare word is a part of any text column, in any case: node, namespace, pod, container, type,
-//!   comm, saddr, daddr, reason, state and peer. A bare address or CIDR is an `addr` term.
+//!   comm, saddr, daddr, reason, state, peer and thread. A bare address or CIDR is an `addr` term.
 //! - A value with white space, a comma or a quote is quoted: `comm:"a b"`. `\` makes `*`, `"`, `,`,
 //!   `~`, a space and itself literal, and before anything else is an ordinary character. In a
 //!   quoted expression `~"…"` only `\"` is special; all else is the expression's own.
@@ -24,6 +25,7 @@ mod fields;
 mod glob;
 mod lasting;
 mod matches;
+mod net;
 mod parse;
 mod print;
 mod select;

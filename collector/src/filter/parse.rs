@@ -4,6 +4,7 @@ use regex::Regex;
 
 use super::fields::{FIELDS, Field, Key, Kind};
 use super::glob::Glob;
+use super::net::Net;
 use super::syntax::{self, Body, Fault, Operator, RawTerm, RawValue, Text};
 use super::terms::{Filter, FilterError, Order, Term, Test, Value, Word};
 use crate::units;
@@ -31,7 +32,7 @@ pub(super) fn lasting(text: &str, lasts: fn(Key) -> bool) -> Result<Filter, Filt
             _ => Ok(()),
         },
         Body::Words(words) => {
-            let text = |word: &&RawValue<'_>| syntax::address(word.source).is_none();
+            let text = |word: &&RawValue<'_>| Net::parse(word.source).is_none();
             let found = words.iter().find(text);
             found.map_or(Ok(()), |word| refuse(word.at, "words"))
         }
@@ -114,7 +115,7 @@ fn each<T>(
 }
 
 fn word(raw: RawValue<'_>) -> Word {
-    match (syntax::address(raw.source), raw.text) {
+    match (Net::parse(raw.source), raw.text) {
         (Some(net), _) => Word::Net(net),
         (None, Text::Glob(glob)) => Word::Text(glob.lower()),
         // The grammar has no regular expressions here; were there one, its text would be meant.
@@ -160,12 +161,9 @@ fn value(field: &Field, raw: &RawValue<'_>) -> Result<Value, Fault> {
             return number(field, text).map(Value::Number).map_err(fault);
         }
         Kind::Address => {
-            return syntax::address(text).map(Value::Net).ok_or_else(|| {
-                fault(format!(
-                    "`{text}` is not an address: write 192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or a \
-                     pattern with `*`"
-                ))
-            });
+            return Net::parse(text)
+                .map(Value::Net)
+                .ok_or_else(|| fault(no_address(text)));
         }
     }
     Ok(text_value(field, glob.clone()))
@@ -209,6 +207,17 @@ fn number(field: &Field, text: &str) -> Result<i128, String> {
             .parse::<u64>()
             .map(i128::from)
             .map_err(|_| format!("`{text}` is not a number: `{}` is one", field.shortest())),
+    }
+}
+
+fn no_address(text: &str) -> String {
+    const WRITE: &str = "write 192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or a pattern with `*`";
+    match text.split_once('%') {
+        Some((addr, _)) if Net::parse(addr).is_some() => format!(
+            "`{text}` has no zone: that is an interface, and stands behind a link-local address, as \
+             in fe80::1%eth0 or fe80::%eth0/64"
+        ),
+        _ => format!("`{text}` is not an address: {WRITE}"),
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::fmt::{self, Display, Write};
 
-use ipnet::IpNet;
-
 use super::fields::{Field, Kind};
 use super::glob::Glob;
-use super::syntax::{self, ESCAPED, OPERATORS};
+use super::net::Net;
+use super::syntax::{ESCAPED, OPERATORS};
 use super::terms::{Filter, Term, Test, Value, Word};
 use crate::model::Timestamp;
 use crate::units;
@@ -33,7 +32,7 @@ impl Display for Term {
             }
             Test::Any(words) => separated(f, ",", words, |f, word| match word {
                 Word::Text(glob) => print_glob(f, glob),
-                Word::Net(net) => print_net(f, net),
+                Word::Net(net) => net.fmt(f),
             }),
         }
     }
@@ -58,7 +57,7 @@ fn print_value(f: &mut fmt::Formatter<'_>, field: &Field, value: &Value) -> fmt:
         Value::Text(glob) | Value::Caseless(glob) => print_glob(f, glob),
         Value::Regex(regex) => print_regex(f, regex.as_str()),
         Value::Number(number) => print_number(f, field, *number),
-        Value::Net(net) => print_net(f, net),
+        Value::Net(net) => net.fmt(f),
     }
 }
 
@@ -75,19 +74,11 @@ fn print_number(f: &mut fmt::Formatter<'_>, field: &Field, number: i128) -> fmt:
     }
 }
 
-fn print_net(f: &mut fmt::Formatter<'_>, net: &IpNet) -> fmt::Result {
-    if net.prefix_len() == net.max_prefix_len() {
-        net.addr().fmt(f)
-    } else {
-        net.fmt(f)
-    }
-}
-
 /// In quotes where anything in it could be read in another way without them.
 fn print_glob(f: &mut fmt::Formatter<'_>, glob: &Glob) -> fmt::Result {
     let special = |c: char| c.is_whitespace() || ESCAPED.contains(&c) || OPERATORS.contains(&c);
     let quoted = match glob.as_literal() {
-        Some(text) => text.is_empty() || syntax::address(text).is_some(),
+        Some(text) => text.is_empty() || Net::parse(text).is_some(),
         None => false,
     } || glob.parts().iter().any(|part| part.contains(special));
     if quoted {

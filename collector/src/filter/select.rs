@@ -6,7 +6,6 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::fields::Key;
-use super::matches::contains;
 use super::terms::{Filter, Order, Test, Value};
 use crate::model::log::{Piece, Rows, Stretch, blank};
 use crate::model::{EventId, Log, Number, Part};
@@ -52,7 +51,7 @@ impl Sieve {
         for term in &filter.terms {
             self.holds.clear();
             self.holds.resize(rows.len(), false);
-            for (part, keys) in term.test.parts() {
+            for (part, keys) in term.test.parts(piece.has_scopes()) {
                 self.ask(&term.test, part, &keys, piece, rows);
             }
             let holds = self.holds.iter();
@@ -82,11 +81,19 @@ impl Sieve {
             }
             return;
         }
+        if matches!(part, Part::Local | Part::Remote) && piece.has_scopes() {
+            for (row, holds) in rows.clone().zip(holds) {
+                piece.put_row(part, row, &mut event);
+                piece.put_row(Part::Scope, row, &mut event);
+                *holds |= test.holds(keys, &event);
+            }
+            return;
+        }
         self.values.clear();
         if let Some(addrs) = piece.addrs(part)
             && let Some(nets) = test.nets()
         {
-            let is_in = |addr: &IpAddr| nets.iter().any(|net| contains(net, *addr));
+            let is_in = |addr: &IpAddr| nets.iter().any(|net| net.contains(*addr, None));
             self.values.extend(addrs.iter().map(is_in));
         } else {
             self.values.extend((0..piece.values(part)).map(|place| {
@@ -120,10 +127,10 @@ fn runs(values: &[bool]) -> impl Iterator<Item = RangeInclusive<u64>> {
 
 impl Test {
     /// What it asks about: parts, and the keys of each.
-    fn parts(&self) -> Vec<(Part, Vec<Key>)> {
+    fn parts(&self, scoped: bool) -> Vec<(Part, Vec<Key>)> {
         let mut parts: Vec<(Part, Vec<Key>)> = Vec::new();
         let may_hold = |key: &&Key| match self {
-            Self::Any(words) => words.iter().any(|word| word.may_be_in(**key)),
+            Self::Any(words) => words.iter().any(|word| word.may_be_in(**key, scoped)),
             Self::Is(..) | Self::Compare(..) => true,
         };
         for key in self.keys().iter().filter(may_hold) {
@@ -177,10 +184,13 @@ impl Key {
     pub fn part(self) -> Part {
         match self {
             Self::Node | Self::Namespace | Self::Pod | Self::Container => Part::Origin,
-            Self::Pid | Self::Tid | Self::Comm | Self::Uid | Self::Gid => Part::Process,
+            Self::Pid | Self::Tid | Self::Comm | Self::Uid | Self::Gid | Self::Thread => {
+                Part::Process
+            }
             Self::Peer | Self::PeerKind | Self::PeerNamespace | Self::PeerName => Part::Peer,
             Self::Ip | Self::Addr | Self::Saddr => Part::Local,
             Self::Daddr => Part::Remote,
+            Self::Scope => Part::Scope,
             Self::Type
             | Self::Phase
             | Self::State
@@ -224,7 +234,7 @@ mod tests {
     use crate::testing::any_event;
 
     /// One for each way to ask, and for each part.
-    const FILTERS: [&str; 34] = [
+    const FILTERS: [&str; 42] = [
         "node:a",
         "ns:shop,a",
         "pod:cart-*",
@@ -259,6 +269,14 @@ mod tests {
         "is:failed",
         "cart",
         "!a 10.0",
+        "scope:eth0",
+        "!scope:eth1,3",
+        "addr:fe80::1%eth0,10.0.0.0/15",
+        "!src:fe80::%eth1/64",
+        "dst:fe80::*%eth0",
+        "fe80::2%3",
+        "eth 80",
+        "thread:*r*,n*",
     ];
 
     proptest! {

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 use super::fields::{FAILED, Field, Key};
-use crate::model::{Event, EventType, Peer, Phase, Process, Reason, TcpState};
+use crate::model::{Event, EventType, Peer, Phase, Process, Reason, Scoped, TcpState, Zone};
 
 /// Whether the field is known and `test` holds for its text.
 pub(super) fn any_text(key: Key, event: &Event, test: impl Fn(&str) -> bool) -> bool {
@@ -40,9 +40,18 @@ pub(super) fn any_text(key: Key, event: &Event, test: impl Fn(&str) -> bool) -> 
             .peer
             .as_deref()
             .and_then(|peer| peer.namespace.as_deref())),
-        Key::Addr | Key::Saddr | Key::Daddr => {
-            any_addr(key, event, |addr| written::<PLAIN>(addr, &test))
-        }
+        // A link-local address goes by itself, and with its zone.
+        Key::Addr | Key::Saddr | Key::Daddr => any_addr(key, event, |addr| {
+            let scoped = Scoped::new(addr, event.scope);
+            written::<PLAIN>(addr, &test)
+                || scoped.zone().is_some() && written::<PLAIN>(scoped, &test)
+        }),
+        Key::Scope => opt(event.scope.as_ref().map(Zone::as_str)),
+        Key::Thread => event
+            .process
+            .as_ref()
+            .and_then(|process| process.thread)
+            .is_some_and(|name| test(&name.to_text())),
         _ => any_number(key, event, |number| written::<PLAIN>(number, &test)),
     }
 }
@@ -111,8 +120,8 @@ pub(super) fn any_addr(key: Key, event: &Event, test: impl Fn(IpAddr) -> bool) -
     }
 }
 
-/// Room for the text of a number, an address, a time or an id.
-const PLAIN: usize = 48;
+/// Room for the text of a number, an address with its zone, a time or an id.
+const PLAIN: usize = 56;
 /// Room for `namespace/name`: the first has at most 63 bytes in Kubernetes, the second 253.
 const NAMES: usize = 320;
 

@@ -53,9 +53,7 @@ impl Value {
             Self::Caseless(glob) => glob.is(text, Case::Ignored),
             Self::Regex(regex) => regex.is_match(text),
             Self::Number(number) => text.parse() == Ok(*number),
-            Self::Net(net) => text
-                .parse()
-                .is_ok_and(|addr: std::net::IpAddr| net.contains(&addr)),
+            Self::Net(net) => net.has_text(text),
         }
     }
 }

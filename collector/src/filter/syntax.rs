@@ -10,9 +10,6 @@
 //!         | ( char | quoted )+          `\` escapes, `*` is a wildcard
 //! ```
 
-use std::net::IpAddr;
-
-use ipnet::{IpNet, Ipv4Net};
 use winnow::combinator::{
     alt, cut_err, delimited, opt, peek, preceded, repeat, separated, terminated,
 };
@@ -22,6 +19,7 @@ use winnow::stream::{LocatingSlice, Location};
 use winnow::token::{any, none_of, one_of, take_till, take_while};
 
 use super::glob::Glob;
+use super::net::Net;
 use super::terms::Order;
 
 /// What `\` makes literal.
@@ -133,22 +131,6 @@ pub(super) fn values(text: &str) -> Result<Vec<RawValue<'_>>, Fault> {
         .map_err(winnow::error::ParseError::into_inner)
 }
 
-/// An address or a CIDR, IPv4-mapped ones as IPv4.
-pub(super) fn address(text: &str) -> Option<IpNet> {
-    let net = match text.parse::<IpAddr>() {
-        Ok(addr) => IpNet::from(addr),
-        Err(_) => text.parse::<IpNet>().ok()?,
-    };
-    let mapped = match net {
-        IpNet::V6(v6) if v6.prefix_len() >= 96 => v6
-            .addr()
-            .to_ipv4_mapped()
-            .and_then(|v4| Ipv4Net::new(v4, v6.prefix_len() - 96).ok()),
-        _ => None,
-    };
-    Some(mapped.map_or(net, IpNet::V4).trunc())
-}
-
 fn term<'i>(input: &mut Input<'i>) -> Parsed<RawTerm<'i>> {
     let bangs = take_while(0.., '!').parse_next(input)?.len();
     let at = input.current_token_start();
@@ -172,7 +154,7 @@ fn term<'i>(input: &mut Input<'i>) -> Parsed<RawTerm<'i>> {
 /// An IPv6 address has colons, and is no field.
 fn address_ahead(input: &mut Input<'_>) -> Parsed<()> {
     take_till(1.., |c| End::Space.is(c))
-        .verify_map(address)
+        .verify_map(Net::parse)
         .void()
         .parse_next(input)
 }
@@ -220,7 +202,7 @@ fn order(sign: &str) -> Option<Order> {
 fn words<'i>(input: &mut Input<'i>) -> Parsed<Body<'i>> {
     let words = list(End::Space, false).parse_next(input)?;
     for word in &words {
-        let plain = !word.source.contains('"') && address(word.source).is_none();
+        let plain = !word.source.contains('"') && Net::parse(word.source).is_none();
         if let Some(at) = word.source.find(OPERATORS).filter(|_| plain) {
             return Fault::cut(
                 word.at + at,

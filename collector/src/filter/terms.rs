@@ -1,11 +1,11 @@
 //! What a filter is once it is read.
 
-use ipnet::IpNet;
 use regex::Regex;
 use thiserror::Error;
 
 use super::fields::{self, Field, Key, Kind};
 use super::glob::Glob;
+use super::net::Net;
 use super::parse;
 use crate::model::EventType;
 
@@ -199,7 +199,7 @@ pub(super) enum Value {
     Caseless(Glob),
     Regex(Regex),
     Number(i128),
-    Net(IpNet),
+    Net(Net),
 }
 
 /// Regular expressions are the same if their sources are.
@@ -221,7 +221,7 @@ pub(super) enum Word {
     /// A part of any text column; in lower case.
     Text(Glob),
     /// An address of either end.
-    Net(IpNet),
+    Net(Net),
 }
 
 /// How a number is compared.

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use probe_common::{Address, Net, Ports, Wanted, ends};
 
 use super::fields::Key;
+use super::net::Net as AskedNet;
 use super::terms::{Filter, Term, Test, Value, Word};
 use crate::model::{EventType, Number};
 
@@ -71,8 +72,8 @@ impl Term {
         };
         few(self.test.nets()?.into_iter().map(|net| Net {
             ends,
-            mask: mask(&net),
-            addr: address(net.network()),
+            mask: mask(&net.net),
+            addr: address(net.net.network()),
             ..Net::default()
         }))
     }
@@ -80,7 +81,7 @@ impl Term {
 
 impl Test {
     /// The networks that it asks for, if it asks for nothing else.
-    pub(super) fn nets(&self) -> Option<Vec<IpNet>> {
+    pub(super) fn nets(&self) -> Option<Vec<AskedNet>> {
         match self {
             Self::Is(_, values) => values.iter().map(Value::net).collect(),
             Self::Any(words) => words.iter().map(Word::net).collect(),
@@ -140,7 +141,7 @@ fn words(v6: Ipv6Addr) -> Address {
 }
 
 impl Value {
-    fn net(&self) -> Option<IpNet> {
+    fn net(&self) -> Option<AskedNet> {
         match self {
             Self::Net(net) => Some(*net),
             _ => None,
@@ -149,7 +150,7 @@ impl Value {
 }
 
 impl Word {
-    fn net(&self) -> Option<IpNet> {
+    fn net(&self) -> Option<AskedNet> {
         match self {
             Self::Net(net) => Some(*net),
             Self::Text(_) => None,
@@ -205,6 +206,8 @@ mod tests {
                 ["192.0.2.6", "192.0.2.7"],
             ),
             ("fe80::/10", ["::", "febf::1"], ["fec0::", "10.0.0.1"]),
+            // On which link is not known to them.
+            ("fe80::1%eth0", ["::", "fe80::1"], ["fe80::2", "::"]),
             (
                 "2001:db8::5,10.0.0.1",
                 ["2001:db8::5", "::"],

@@ -3,6 +3,7 @@
 //! ```text
 //! cgroup id ─ hierarchy (a walk of cgroup v2), births (inotify) ─▶ path ─ cgroup ─▶ Workload ─▶ Origin
 //! socket inode ─ owners (/proc) ─▶ Owner
+//! interface number ─ interfaces (/proc) ─▶ Zone
 //! ```
 
 mod births;
@@ -11,6 +12,7 @@ mod cgroup1;
 mod hierarchy;
 pub mod host;
 mod index;
+mod interfaces;
 pub mod mounts;
 pub mod node;
 mod origins;
@@ -23,4 +25,5 @@ pub use cgroup::{Runtime, Workload};
 pub use cgroup1::Cgroup1;
 pub use hierarchy::Hierarchy;
 pub use index::CgroupIndex;
+pub use interfaces::Interfaces;
 pub use origins::Origins;

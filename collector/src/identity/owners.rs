@@ -103,6 +103,7 @@ fn describe(pid: i32, hierarchy: Option<&Hierarchy>) -> Option<Owner> {
             uid: NonMaxU32::new(status.ruid),
             gid: NonMaxU32::new(status.rgid),
             comm: comm(pid)?,
+            thread: None,
         },
         cgroup,
         workload,

@@ -337,9 +337,10 @@ impl Connections {
     #[must_use]
     pub fn other_end(&self, key: ConnKey) -> Option<ConnKey> {
         let row = self.get(key)?;
-        let other = self.ends.opposite(row)?;
-        let found = self.get(other)?;
-        is_other_end((key, row), (other, found)).then_some(other)
+        self.ends.opposite(row).find(|other| {
+            let found = self.get(*other);
+            found.is_some_and(|found| is_other_end((key, row), (*other, found)))
+        })
     }
 
     /// How many are known: open or over.

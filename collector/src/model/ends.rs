@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{ConnKey, Connection, Endpoint, EventType, PeerKind, TcpState};
+use super::{ConnKey, Connection, Endpoint, EventType, PeerKind, TcpState, Zone};
 
 /// The clocks of two nodes, and the time an accept queue takes, may put the openings of the two
 /// ends of a connection that far apart.
@@ -14,7 +14,7 @@ const APART_NANOS: u64 = 60_000_000_000;
 /// newest.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    /// By both ends.
+    /// By both ends, and again by both ends and the link where these are link-local.
     both: FxHashMap<u64, ConnKey>,
     /// What connected to a Service, by its own end: the other end of the socket that accepts has
     /// not the Service's address but that of a pod behind it.
@@ -25,6 +25,11 @@ pub(super) struct Ends {
 
 fn hash(local: Endpoint, remote: Endpoint) -> u64 {
     FxBuildHasher.hash_one((local.bits(), local.port, remote.bits(), remote.port))
+}
+
+/// On one of the links that the two ends may be on.
+fn hash_on(link: Zone, ends: u64) -> u64 {
+    FxBuildHasher.hash_one((ends, link))
 }
 
 fn hash_of_client(client: Endpoint) -> u64 {
@@ -47,7 +52,11 @@ fn serves(row: &Connection) -> bool {
 
 impl Ends {
     pub(super) fn insert(&mut self, row: &Connection, key: ConnKey) {
-        self.both.insert(hash(row.row.local, row.row.remote), key);
+        let ends = hash(row.row.local, row.row.remote);
+        self.both.insert(ends, key);
+        if let Some(link) = row.row.scope {
+            self.both.insert(hash_on(link, ends), key);
+        }
         if asks_service(row) {
             self.asked.insert(hash_of_client(row.row.local), key);
         } else if serves(row) {
@@ -61,15 +70,24 @@ impl Ends {
                 map.remove(&hash);
             }
         };
-        remove(&mut self.both, hash(row.row.local, row.row.remote));
+        let ends = hash(row.row.local, row.row.remote);
+        remove(&mut self.both, ends);
+        if let Some(link) = row.row.scope {
+            remove(&mut self.both, hash_on(link, ends));
+        }
         remove(&mut self.asked, hash_of_client(row.row.local));
         remove(&mut self.served, hash_of_client(row.row.remote));
     }
 
-    /// What may be the other end of a connection; see [`is_other_end`].
-    pub(super) fn opposite(&self, row: &Connection) -> Option<ConnKey> {
-        let direct = self.both.get(&hash(row.row.remote, row.row.local));
-        direct.or_else(|| self.through_service(row)).copied()
+    /// What may be the other end of a connection, the likeliest first; see [`is_other_end`].
+    pub(super) fn opposite(&self, row: &Connection) -> impl Iterator<Item = ConnKey> {
+        let ends = hash(row.row.remote, row.row.local);
+        let link = row.row.scope.map(|link| hash_on(link, ends));
+        let on_link = link.and_then(|hash| self.both.get(&hash));
+        // The other end of a link may have another name there.
+        let direct = self.both.get(&ends);
+        let other = direct.or_else(|| self.through_service(row));
+        on_link.into_iter().chain(other).copied()
     }
 
     /// What the Service has put in its place, or who asked the Service, if both agree.
@@ -101,6 +119,8 @@ pub(super) fn is_other_end(
     let same_place =
         a_key.node == b_key.node && (x.netns == y.netns || x.netns.is_none() || y.netns.is_none());
     let place = same_place || !x.local.addr.is_loopback();
+    // In one network namespace, the same two addresses on another link are another connection's.
+    let link = !same_place || x.scope == y.scope || x.scope.is_none() || y.scope.is_none();
     let time = if let (Some(a), Some(b)) = (a.opened, b.opened) {
         a.0.abs_diff(b.0) <= APART_NANOS
     } else {
@@ -111,5 +131,5 @@ pub(super) fn is_other_end(
         };
         !before(a, b) && !before(b, a)
     };
-    a_key != b_key && ends && place && time
+    a_key != b_key && ends && place && link && time
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use nonmax::{NonMaxU32, NonMaxU64};
 
+use super::Zone;
+
 /// What happened: the letter in the `T` column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventType {
@@ -311,6 +313,12 @@ impl Comm {
         &self.0
     }
 
+    /// As the name of a thread beside that of its process: `None` where it says nothing more.
+    #[must_use]
+    pub fn beside(self, process: Self) -> Option<Self> {
+        Some(self).filter(|name| *name != process && *name != Self::default())
+    }
+
     /// The bytes up to the first NUL.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -353,8 +361,10 @@ pub struct Process {
     pub uid: Option<NonMaxU32>,
     /// Real group id.
     pub gid: Option<NonMaxU32>,
-    /// Command name; the group leader's for threads of the kernel's making.
+    /// The process's name, which is its first thread's: what `ps` and `/proc/PID/comm` say.
     pub comm: Comm,
+    /// The name of the thread that did it, where that is known and another one.
+    pub thread: Option<Comm>,
 }
 
 /// Where an event comes from: the node, and the workload on it. Shared by all events of it.
@@ -486,6 +496,8 @@ pub struct Event {
     pub cgroup: Option<NonMaxU64>,
     /// The name of the other end.
     pub peer: Option<Arc<Peer>>,
+    /// The interface that a link-local address of it is on, else `None`.
+    pub scope: Option<Zone>,
 }
 
 impl Event {

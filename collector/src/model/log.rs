@@ -245,6 +245,7 @@ mod tests {
 
     use super::*;
     use crate::model::sample;
+    use crate::testing::any_event;
 
     proptest! {
         #[test]
@@ -261,6 +262,24 @@ mod tests {
                 prop_assert_eq!(kept, (EventId(u64::from(i)) >= log.first()).then_some(i));
             }
             prop_assert!(log.get(log.end()).is_none());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        /// Whether they have become a piece or not, and whatever few of them have.
+        #[test]
+        fn events_come_back_as_they_were(events in prop::collection::vec(any_event(), 1..40)) {
+            let mut log = Log::new(2 * PIECE);
+            let all = events.iter().cycle();
+            for event in all.clone().take(PIECE + 40) {
+                log.push(event.clone());
+            }
+            for (id, event) in (0..log.end().0).zip(all) {
+                let kept = log.get(EventId(id));
+                prop_assert_eq!(kept.as_ref(), Some(event));
+            }
         }
     }
 

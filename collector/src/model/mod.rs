@@ -18,6 +18,7 @@ mod slots;
 mod store;
 mod trouble;
 mod workloads;
+mod zone;
 
 pub use batch::{
     Batch, Bye, Hello, HookKind, LossKind, Lost, Meta, NodeState, SourceState, Update, Via,
@@ -37,3 +38,4 @@ pub use series::{RATE_SECONDS, Recent, Series};
 pub use store::{Limits, Losses, Node, NodeIx, Store};
 pub use trouble::{Thresholds, Trouble};
 pub use workloads::{Peers, TopPeer, Workload, WorkloadIx, Workloads};
+pub use zone::{Scoped, Zone, is_link_local};

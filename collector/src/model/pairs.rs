@@ -8,7 +8,9 @@ use rustc_hash::FxHashMap;
 
 use super::connection::Change;
 use super::trouble::{Thresholds, Trouble};
-use super::{Event, EventId, EventType, Peer, Phase, Recent, TcpState, Timestamp, WorkloadIx};
+use super::{
+    Event, EventId, EventType, Peer, Phase, Recent, TcpState, Timestamp, WorkloadIx, Zone,
+};
 
 /// Which end opened the connections of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +44,8 @@ pub struct PairKey {
     pub direction: Direction,
     /// The address of the other one.
     pub addr: IpAddr,
+    /// The interface that it is on, where that address is link-local.
+    pub scope: Option<Zone>,
     /// The port that is connected to, at whichever end it is; `None` where the direction is unknown.
     pub port: Option<u16>,
 }
@@ -64,6 +68,7 @@ impl PairKey {
             who,
             direction,
             addr: event.remote.addr,
+            scope: event.daddr().zone(),
             port,
         }
     }
@@ -309,6 +314,7 @@ mod tests {
     use super::super::connection::Alive;
     use super::*;
     use crate::model::{Reason, sample};
+    use crate::testing::link_local;
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
 
@@ -340,6 +346,20 @@ mod tests {
         let refused = pair.trouble(Trouble::Refused).expect("it was refused");
         assert_eq!((refused.count, refused.rows.len()), (40, ROWS));
         assert_eq!(refused.rows.back(), Some(&EventId(39)));
+    }
+
+    #[test]
+    fn the_same_address_on_two_links_is_two() {
+        let mut pairs = Pairs::new(8);
+        for (id, link) in ["eth0", "eth1", "eth0"].into_iter().enumerate() {
+            take(&mut pairs, id as u64, &link_local(link));
+        }
+        let mut opened: Vec<_> = pairs
+            .iter()
+            .map(|pair| (pair.key.scope, pair.opened))
+            .collect();
+        opened.sort_unstable();
+        assert_eq!(opened, [(Zone::new("eth0"), 2), (Zone::new("eth1"), 1)]);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! What is counted for each workload: a pod, else a container or unit, else a command. Bounded.
 
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{Comm, Counts, Event, EventType, Origin, Peer, Phase, Recent, Timestamp};
+use super::{Comm, Counts, Event, EventType, Origin, Peer, Phase, Recent, Scoped, Timestamp};
 
 const TYPES: usize = EventType::ALL.len();
 
@@ -80,7 +79,7 @@ pub struct Peers(Vec<TopPeer>);
 #[derive(Clone, Debug)]
 pub struct TopPeer {
     /// Its address: of the newest connection, where it has a name.
-    pub addr: IpAddr,
+    pub addr: Scoped,
     /// Its name.
     pub peer: Option<Arc<Peer>>,
     /// Not more connections than that.
@@ -93,7 +92,7 @@ impl TopPeer {
     fn is(&self, event: &Event) -> bool {
         match (&self.peer, &event.peer) {
             (Some(a), Some(b)) => a == b,
-            (None, None) => self.addr == event.remote.addr,
+            (None, None) => self.addr == event.daddr(),
             _ => false,
         }
     }
@@ -101,7 +100,7 @@ impl TopPeer {
 
 impl Peers {
     fn add(&mut self, event: &Event) {
-        let addr = event.remote.addr;
+        let addr = event.daddr();
         if let Some(known) = self.0.iter_mut().find(|known| known.is(event)) {
             known.addr = addr;
             known.most += 1;
@@ -340,7 +339,7 @@ mod tests {
             all.add(ix, &from(round + 2), NOW);
         }
         let top = all.get(ix).peers.top().expect("half of all");
-        assert_eq!((top.addr, top.least), ([10, 0, 0, 1].into(), 20));
+        assert_eq!((top.addr, top.least), (from(1).daddr(), 20));
 
         let ix = all.of(&of(None, None, "many"));
         (0..200).for_each(|last| all.add(ix, &from(last), NOW));

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use procfs::process::Process;
@@ -93,7 +93,24 @@ pub fn all() -> Vec<Netns> {
     found.into_values().collect()
 }
 
-fn process_links() -> impl Iterator<Item = std::path::PathBuf> {
+/// The network namespace of a process, which is a path such as `/proc/PID`.
+#[must_use]
+pub fn of(process: impl AsRef<Path>) -> Option<u32> {
+    let link = fs::read_link(process.as_ref().join("ns/net")).ok()?;
+    inum_of_link(&link)
+}
+
+/// A process in a network namespace, as a path such as `/proc/PID`.
+#[must_use]
+pub fn process_in(inum: u32) -> Option<PathBuf> {
+    processes().find(|process| of(process) == Some(inum))
+}
+
+fn process_links() -> impl Iterator<Item = PathBuf> {
+    processes().map(|process| process.join("ns/net"))
+}
+
+fn processes() -> impl Iterator<Item = PathBuf> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -105,10 +122,10 @@ fn process_links() -> impl Iterator<Item = std::path::PathBuf> {
                 .iter()
                 .all(u8::is_ascii_digit)
         })
-        .map(|entry| entry.path().join("ns/net"))
+        .map(|entry| entry.path())
 }
 
-fn mounts() -> impl Iterator<Item = std::path::PathBuf> {
+fn mounts() -> impl Iterator<Item = PathBuf> {
     Process::myself()
         .and_then(|me| me.mountinfo())
         .into_iter()
@@ -141,5 +158,7 @@ mod tests {
     fn the_own_namespace_is_among_all() {
         let own = Netns::own().unwrap().inum();
         assert_eq!(all().iter().filter(|netns| netns.inum() == own).count(), 1);
+        assert_eq!(process_in(own).and_then(of), Some(own));
+        assert_eq!(process_in(0), None);
     }
 }

@@ -210,7 +210,8 @@ impl Reader {
         known.extend(self.events.iter().map(|event| event.conn.cookie()));
         let origins = &mut self.origins;
         origins.now = Instant::now();
-        let others = snapshot::others(all, &known, self.attached, |cgroup| origins.of(cgroup));
+        let origin = |cgroup| origins.of(cgroup);
+        let others = snapshot::others(all, &known, self.attached, origin, |_, _| None);
         self.events.extend(others);
         let is_new = |socket: &sock_diag::Socket| !known.contains(&socket.cookie);
         self.queued = Some(Queued::among(all, is_new, self.unaccepted_after));

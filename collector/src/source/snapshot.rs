@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nonmax::NonMaxU32;
 use rustc_hash::FxHashSet;
 
-use crate::model::{ConnId, Event, Origin, Timestamp};
+use crate::model::{ConnId, Event, Origin, Timestamp, Zone};
 use crate::sock_diag::{AllNetns, Socket};
 
 /// The rows of all connections whose cookies are not among `known`.
@@ -15,17 +15,27 @@ pub fn others(
     known: &FxHashSet<u64>,
     now: Timestamp,
     mut origin: impl FnMut(Option<u64>) -> Arc<Origin>,
+    mut scope: impl FnMut(u32, &Socket) -> Option<Zone>,
 ) -> Vec<Event> {
     let new = |socket: &Socket| socket.is_connection() && !known.contains(&socket.cookie);
     all.sockets
         .iter()
         .filter(|(_, socket)| new(socket))
-        .map(|(netns, socket)| row(*netns, socket, now, origin(socket.cgroup)))
+        .map(|(netns, socket)| {
+            let scope = scope(*netns, socket);
+            row(*netns, socket, now, origin(socket.cgroup), scope)
+        })
         .collect()
 }
 
 /// The row of one socket, without an owner.
-pub fn row(netns: u32, socket: &Socket, now: Timestamp, origin: Arc<Origin>) -> Event {
+pub fn row(
+    netns: u32,
+    socket: &Socket,
+    now: Timestamp,
+    origin: Arc<Origin>,
+    scope: Option<Zone>,
+) -> Event {
     Event {
         seq: None,
         ts: now,
@@ -46,5 +56,6 @@ pub fn row(netns: u32, socket: &Socket, now: Timestamp, origin: Arc<Origin>) -> 
         mntns: None,
         cgroup: None,
         peer: None,
+        scope,
     }
 }

@@ -15,7 +15,7 @@ use super::PROTO;
 use crate::model::{
     Bye, Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Hello, HookKind, LossKind,
     Lost, Meta, NodeState, Origin, Peer, PeerKind, Phase, Process, Reason, SourceState, TcpState,
-    Timestamp, Via,
+    Timestamp, Via, Zone, is_link_local,
 };
 
 /// A line.
@@ -106,6 +106,8 @@ impl Decoder {
             return Err(WireError::Missing("type"));
         }
         let local = endpoint(("saddr", raw.saddr), ("sport", raw.sport))?;
+        let remote = endpoint(("daddr", raw.daddr), ("dport", raw.dport))?;
+        let has_zone = [local, remote].iter().any(|end| is_link_local(end.addr));
         let family = match (raw.family, local.addr) {
             (Some(4), _) | (None, IpAddr::V4(_)) => Family::V4,
             (Some(6), _) | (None, IpAddr::V6(_)) => Family::V6,
@@ -123,7 +125,7 @@ impl Decoder {
             process: raw.process()?.map(Arc::new),
             family,
             local,
-            remote: endpoint(("daddr", raw.daddr), ("dport", raw.dport))?,
+            remote,
             conn: raw.conn()?,
             before: raw.before.unwrap_or(open),
             figures: raw.figures()?,
@@ -135,6 +137,11 @@ impl Decoder {
                 .as_ref()
                 .and_then(RawPeer::read)
                 .map(|peer| self.peers.get(peer)),
+            scope: raw
+                .scope
+                .as_deref()
+                .filter(|_| has_zone)
+                .and_then(Zone::new),
         })
     }
 }
@@ -190,6 +197,10 @@ struct Raw<'a> {
     cgroup: Option<u64>,
     #[serde(borrow)]
     peer: Option<RawPeer<'a>>,
+    #[serde(borrow)]
+    scope: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    thread: Option<Cow<'a, str>>,
     // Greetings.
     proto: Option<u32>,
     #[serde(borrow)]
@@ -269,12 +280,15 @@ impl Raw<'_> {
         let Some(pid) = self.pid else {
             return Ok(None);
         };
+        let name = |text: &Option<Cow<'_, str>>| text.as_deref().map(Comm::from_text);
+        let comm = name(&self.comm).unwrap_or_default();
         Ok(Some(Process {
             pid,
             tid: below_max("tid", self.tid, NonMaxU32::new)?,
             uid: below_max("uid", self.uid, NonMaxU32::new)?,
             gid: below_max("gid", self.gid, NonMaxU32::new)?,
-            comm: Comm::from_text(self.comm.as_deref().unwrap_or_default()),
+            comm,
+            thread: name(&self.thread).and_then(|thread| thread.beside(comm)),
         }))
     }
 

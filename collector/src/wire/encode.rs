@@ -9,7 +9,7 @@ use rustc_hash::FxBuildHasher;
 use super::json::{address, hex, key, nine_digits, number, put, text, word};
 use crate::model::{
     Bye, Connection, Event, EventType, Figures, Hello, HookKind, Lost, Meta, NodeState, Origin,
-    Peer, Phase, Process, Reason, SourceState, TcpState, Timestamp, Via,
+    Peer, Phase, Process, Reason, SourceState, TcpState, Timestamp, Via, Zone,
 };
 
 /// Writes events. It remembers how the last second is written, since most events share it, and how
@@ -99,6 +99,17 @@ impl Encoder {
             Some(peer) => self::peer(peer, out),
             None => put(out, "null"),
         }
+        let thread = event.process.as_ref().and_then(|process| process.thread);
+        if event.scope.is_none() && thread.is_none() {
+            put(out, NEITHER);
+        } else {
+            text(out, key!("scope"), event.scope.as_ref().map(Zone::as_str));
+            text(
+                out,
+                key!("thread"),
+                thread.map(|name| name.to_string()).as_deref(),
+            );
+        }
         put(out, "}\n");
     }
 
@@ -185,6 +196,9 @@ const NOBODY: &str = concat!(
     key!("gid"),
     "null",
 );
+
+/// Most events have neither.
+const NEITHER: &str = concat!(key!("scope"), "null", key!("thread"), "null");
 
 fn process(process: &Process, out: &mut Vec<u8>) {
     number(out, key!("pid"), Some(process.pid));

@@ -8,10 +8,10 @@ use proptest::sample::select;
 
 use super::{Decoder, Encoder, Record, WireError};
 use crate::model::{
-    Bye, Event, EventType, Hello, HookKind, LossKind, Lost, Meta, NodeState, Peer, PeerKind, Phase,
-    Reason, SourceState, TcpState, Timestamp, Via,
+    Bye, Comm, Event, EventType, Hello, HookKind, LossKind, Lost, Meta, NodeState, Peer, PeerKind,
+    Phase, Reason, SourceState, TcpState, Timestamp, Via,
 };
-use crate::testing::{any_event, event, open_socket};
+use crate::testing::{any_event, event, link_local, open_socket};
 
 fn line(event: &Event) -> String {
     let mut out = Vec::new();
@@ -34,7 +34,7 @@ fn an_event_has_every_key_in_the_documented_order() {
             r#""daddr":"192.0.2.1","sport":34878,"dport":443,"conn":"9f3c000000000001","#,
             r#""phase":"open","reason":null,"errno":null,"lat_us":1423,"dur_us":null,"#,
             r#""tx_bytes":null,"rx_bytes":null,"rtt_us":null,"retrans":null,"before":false,"#,
-            r#""netns":4026531840,"mntns":4026531841,"cgroup":804,"peer":null}"#,
+            r#""netns":4026531840,"mntns":4026531841,"cgroup":804,"peer":null,"scope":null,"thread":null}"#,
             "\n"
         )
     );
@@ -68,8 +68,37 @@ fn what_is_not_known_is_null() {
     let text = line(&nobody);
     let none = r#""pid":null,"tid":null,"comm":null,"uid":null,"gid":null"#;
     assert!(text.contains(none), "{text}");
-    let peer = r#""peer":{"kind":"node","namespace":null,"name":"n\"2"}}"#;
-    assert!(text.ends_with(&format!("{peer}\n")), "{text}");
+    let peer = r#""peer":{"kind":"node","namespace":null,"name":"n\"2"},"scope""#;
+    assert!(text.contains(peer), "{text}");
+}
+
+#[test]
+fn addresses_are_bare_and_their_zone_and_the_thread_come_last() {
+    let mut event = link_local("eth0");
+    let process = event.process.as_mut().map(Arc::make_mut);
+    process.expect("it has one").thread = Some(Comm::from_text("http-nio-\"80\""));
+    let text = line(&event);
+    assert!(
+        text.contains(r#""saddr":"fe80::1","daddr":"fe80::2""#),
+        "{text}"
+    );
+    let end = r#""peer":null,"scope":"eth0","thread":"http-nio-\"80\""}"#;
+    assert!(text.ends_with(&format!("{end}\n")), "{text}");
+    assert!(matches!(read(&text), Ok(Some(Record::Event(read))) if *read == event));
+}
+
+#[test]
+fn a_zone_that_says_nothing_is_not_known() {
+    let read = |line: &str| match read(line) {
+        Ok(Some(Record::Event(event))) => event,
+        other => panic!("{other:?}"),
+    };
+    let elsewhere = line(&event()).replace(r#""scope":null"#, r#""scope":"eth0""#);
+    assert_eq!(read(&elsewhere).scope, None);
+    let no_interface = line(&link_local("eth0")).replace("eth0", "no interface");
+    assert_eq!(read(&no_interface).scope, None);
+    let same = line(&event()).replace(r#""thread":null"#, r#""thread":"curl""#);
+    assert_eq!(*read(&same), event());
 }
 
 #[test]
@@ -237,6 +266,8 @@ struct Plain<'a> {
     mntns: Option<u32>,
     cgroup: Option<u64>,
     peer: Option<PlainPeer<'a>>,
+    scope: Option<String>,
+    thread: Option<String>,
 }
 
 #[derive(serde::Serialize)]
@@ -290,6 +321,8 @@ impl<'a> Plain<'a> {
                 namespace: peer.namespace.as_deref(),
                 name: &peer.name,
             }),
+            scope: event.scope.map(|zone| zone.to_string()),
+            thread: who.and_then(|who| who.thread).map(|name| name.to_string()),
         }
     }
 }

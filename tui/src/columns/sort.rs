@@ -5,7 +5,7 @@ use std::num::NonZero;
 
 use collector::export;
 use collector::filter::Key;
-use collector::model::{ConnState, Connection, Part, Process, Reason};
+use collector::model::{Comm, ConnState, Connection, Part, Process, Reason, Zone};
 
 use super::{Column, Row};
 use crate::view::Value;
@@ -26,7 +26,7 @@ use First::{Greatest, Least};
 
 /// Each column that an event or a connection can have; of an event, it is about what the key is.
 #[rustfmt::skip] // A table.
-const SORTS: [(&str, First, Key, Say); 35] = [
+const SORTS: [(&str, First, Key, Say); 37] = [
     ("STATE", Least, Key::State, |r| state(r)),
     ("AGE", Greatest, Key::State, |r| age(r)),
     ("SEQ", Least, Key::Seq, |r| number(r.event.seq.map(|n| n.get()))),
@@ -39,7 +39,7 @@ const SORTS: [(&str, First, Key, Say); 35] = [
     ("T", Least, Key::Type, |r| number(r.event.kind.map(|kind| kind as u64))),
     ("PID", Least, Key::Pid, |r| process(r, |p| Some(p.pid))),
     ("TID", Least, Key::Tid, |r| process(r, |p| p.tid.map(|n| n.get()))),
-    ("COMM", Least, Key::Comm, |r| comm(r)),
+    ("COMM", Least, Key::Comm, |r| name(r.event.process.as_ref().map(|p| p.comm))),
     ("UID", Least, Key::Uid, |r| process(r, |p| p.uid.map(|n| n.get()))),
     ("GID", Least, Key::Gid, |r| process(r, |p| p.gid.map(|n| n.get()))),
     ("IP", Least, Key::Ip, |r| number(Some(r.event.ip_version()))),
@@ -63,6 +63,8 @@ const SORTS: [(&str, First, Key, Say); 35] = [
     ("MNTNS", Least, Key::Mntns, |r| number(r.event.mntns.map(|n| n.get()))),
     ("CGROUP", Least, Key::Cgroup, |r| number(r.event.cgroup.map(|n| n.get()))),
     ("PEER", Least, Key::Peer, |r| peer(r)),
+    ("SCOPE", Least, Key::Scope, |r| Value::text(r.event.scope.as_ref().map(Zone::as_str))),
+    ("THREAD", Least, Key::Thread, |r| name(r.event.process.as_ref().and_then(|p| p.thread))),
 ];
 
 /// How rows are sorted by the column of that name.
@@ -97,11 +99,11 @@ fn process(row: Row<'_>, ask: impl Fn(&Process) -> Option<u32>) -> Value<'static
 }
 
 /// Its bytes, which are 16: shorter names are filled up with the least byte.
-fn comm(row: Row<'_>) -> Value<'static> {
-    number(row.event.process.as_ref().map(|process| {
+fn name(name: Option<Comm>) -> Value<'static> {
+    number(name.map(|name| {
         let mut bytes = [0; 16];
-        let comm = process.comm.as_bytes();
-        bytes[..comm.len()].copy_from_slice(comm);
+        let name = name.as_bytes();
+        bytes[..name.len()].copy_from_slice(name);
         u128::from_be_bytes(bytes)
     }))
 }

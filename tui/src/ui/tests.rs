@@ -25,6 +25,7 @@ use crate::theme::{MONO, THEMES, Theme};
 mod asking;
 mod every;
 mod lists;
+mod zones;
 
 /// A second after the events came, so that the rates show them.
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
@@ -144,6 +145,7 @@ fn process(pid: u32, comm: &str) -> Arc<Process> {
         uid: None,
         gid: None,
         comm: Comm::from_text(comm),
+        thread: None,
     })
 }
 

@@ -4,7 +4,8 @@ use nonmax::NonMaxU64;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{EventType, Reason, sample};
+use crate::model::{Endpoint, EventType, Reason, Zone, sample};
+use crate::testing;
 
 fn key(conn: u64) -> ConnKey {
     ConnKey {
@@ -103,6 +104,60 @@ fn the_other_end_is_the_same_two_ends_the_other_way_round_at_the_same_time() {
     again.ts = Timestamp(connect.ts.0 + 600_000_000_000);
     apply(&mut all, 2, &again);
     assert_eq!(all.other_end(key(3)), None);
+}
+
+/// A connection's two ends under those names, both with `fe80::1` on an interface.
+fn on_link(link: &str, conn: [u64; 2]) -> [Event; 2] {
+    let client = Event {
+        remote: Endpoint {
+            port: 41_111,
+            ..testing::link_local(link).local
+        },
+        conn: ConnId(conn[0]),
+        ..testing::link_local(link)
+    };
+    let server = Event {
+        kind: Some(EventType::Accept),
+        local: client.remote,
+        remote: client.local,
+        conn: ConnId(conn[1]),
+        ..client.clone()
+    };
+    [client, server]
+}
+
+#[test]
+fn on_two_links_the_same_ends_are_two_connections() {
+    let mut all = Connections::new(8, 8);
+    let [v_client, v_server] = on_link("v0", [1, 2]);
+    let [w_client, w_server] = on_link("w0", [3, 4]);
+    apply(&mut all, 0, &v_client);
+    apply(&mut all, 1, &w_server);
+    assert_eq!(all.other_end(key(1)), None);
+    assert_eq!(all.other_end(key(4)), None);
+    apply(&mut all, 2, &v_server);
+    apply(&mut all, 3, &w_client);
+    for (a, b) in [(1, 2), (3, 4)] {
+        assert_eq!(all.other_end(key(a)), Some(key(b)));
+        assert_eq!(all.other_end(key(b)), Some(key(a)));
+    }
+    assert_eq!(all.len(), 4);
+}
+
+#[test]
+fn the_two_ends_of_a_link_have_their_own_names_for_it() {
+    let mut all = Connections::new(8, 8);
+    let [client, mut server] = on_link("eth0", [1, 2]);
+    server.scope = Zone::new("veth1");
+    apply(&mut all, 0, &client);
+    apply(&mut all, 1, &server);
+    assert_eq!(all.other_end(key(1)), None);
+    // In a network namespace of its own.
+    server.netns = server.netns.and_then(|n| (n.get() + 1).try_into().ok());
+    server.conn = ConnId(3);
+    apply(&mut all, 2, &server);
+    assert_eq!(all.other_end(key(1)), Some(key(3)));
+    assert_eq!(all.other_end(key(3)), Some(key(1)));
 }
 
 #[test]

@@ -55,6 +55,14 @@ impl Column {
         Self { least, codes }
     }
 
+    /// The column of a number that all rows have.
+    pub(crate) fn same(number: u64) -> Self {
+        Self {
+            least: number,
+            codes: Codes::Same(1),
+        }
+    }
+
     /// The number of a row; `None` if it is not known, or there is no such row.
     pub(crate) fn get(&self, row: usize) -> Option<u64> {
         let code = match &self.codes {

@@ -17,6 +17,8 @@ pub enum Part {
     Process,
     /// [`Event::peer`].
     Peer,
+    /// [`Event::scope`].
+    Scope,
     /// The address of [`Event::local`].
     Local,
     /// The address of [`Event::remote`].
@@ -155,5 +157,6 @@ pub(crate) fn blank(origin: Arc<Origin>) -> Event {
         mntns: None,
         cgroup: None,
         peer: None,
+        scope: None,
     }
 }

@@ -8,7 +8,9 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::column::Column;
 use super::part::{Number, Part, blank};
-use crate::model::{Event, EventType, Family, Origin, Peer, Phase, Process, Reason, TcpState};
+use crate::model::{
+    Event, EventType, Family, Origin, Peer, Phase, Process, Reason, TcpState, Zone,
+};
 
 /// Some events that no longer change.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub(crate) struct Piece {
     origins: Shared<Arc<Origin>>,
     processes: Shared<Option<Arc<Process>>>,
     peers: Shared<Option<Arc<Peer>>>,
+    scopes: Shared<Option<Zone>>,
     whats: Shared<What>,
     locals: Shared<IpAddr>,
     remotes: Shared<IpAddr>,
@@ -36,6 +39,11 @@ impl Piece {
             origins: Shared::of(events, |e| Arc::as_ptr(&e.origin), |e| e.origin.clone()),
             processes: Shared::of(events, |e| place(e.process.as_ref()), |e| e.process.clone()),
             peers: Shared::of(events, |e| place(e.peer.as_ref()), |e| e.peer.clone()),
+            scopes: if events.iter().all(|e| e.scope.is_none()) {
+                Shared::same(None)
+            } else {
+                Shared::of(events, |e| e.scope, |e| e.scope)
+            },
             whats: Shared::of(events, What::of, What::of),
             locals: Shared::of(events, |e| e.local.bits(), |e| e.local.addr),
             remotes: Shared::of(events, |e| e.remote.bits(), |e| e.remote.addr),
@@ -48,6 +56,7 @@ impl Piece {
             Part::Origin => &self.origins.rows,
             Part::Process => &self.processes.rows,
             Part::Peer => &self.peers.rows,
+            Part::Scope => &self.scopes.rows,
             Part::What => &self.whats.rows,
             Part::Local => &self.locals.rows,
             Part::Remote => &self.remotes.rows,
@@ -61,6 +70,7 @@ impl Piece {
             Part::Origin => self.origins.values.len(),
             Part::Process => self.processes.values.len(),
             Part::Peer => self.peers.values.len(),
+            Part::Scope => self.scopes.values.len(),
             Part::What => self.whats.values.len(),
             Part::Local => self.locals.values.len(),
             Part::Remote => self.remotes.values.len(),
@@ -77,12 +87,18 @@ impl Piece {
         }
     }
 
+    /// Whether one of its rows has a link-local address whose zone is known.
+    pub(crate) fn has_scopes(&self) -> bool {
+        self.scopes.values.iter().any(Option::is_some)
+    }
+
     /// Puts one of the values of a part into an event, if there is one at that place.
     pub(crate) fn put(&self, part: Part, place: usize, event: &mut Event) {
         match part {
             Part::Origin => self.origins.put(place, &mut event.origin),
             Part::Process => self.processes.put(place, &mut event.process),
             Part::Peer => self.peers.put(place, &mut event.peer),
+            Part::Scope => self.scopes.put(place, &mut event.scope),
             Part::Local => self.locals.put(place, &mut event.local.addr),
             Part::Remote => self.remotes.put(place, &mut event.remote.addr),
             Part::What => {
@@ -94,12 +110,21 @@ impl Piece {
         }
     }
 
+    /// Puts a row's value of a part into an event.
+    pub(crate) fn put_row(&self, part: Part, row: usize, event: &mut Event) {
+        let place = self.column(part).get(row);
+        if let Some(place) = place.and_then(|place| usize::try_from(place).ok()) {
+            self.put(part, place, event);
+        }
+    }
+
     /// The event of a row.
     pub(super) fn event(&self, row: usize) -> Option<Event> {
         let mut event = blank(self.origins.get(row)?.clone());
         self.whats.get(row)?.put(&mut event);
         event.process.clone_from(self.processes.get(row)?);
         event.peer.clone_from(self.peers.get(row)?);
+        event.scope = *self.scopes.get(row)?;
         event.local.addr = *self.locals.get(row)?;
         event.remote.addr = *self.remotes.get(row)?;
         for (number, column) in Number::ALL.into_iter().zip(&self.numbers) {
@@ -151,6 +176,14 @@ impl<T> Shared<T> {
         Self {
             rows: Column::new(&rows, |place| Some(*place)),
             values: values.into(),
+        }
+    }
+
+    /// One value that all rows have.
+    fn same(value: T) -> Self {
+        Self {
+            values: Box::new([value]),
+            rows: Column::same(0),
         }
     }
 

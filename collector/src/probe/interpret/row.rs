@@ -56,6 +56,7 @@ pub(super) fn event(
                 uid: NonMaxU32::new(task.uid),
                 gid: NonMaxU32::new(task.gid),
                 comm: Comm::from_kernel(task.comm),
+                thread: None,
             })
         }),
         family,
@@ -68,6 +69,7 @@ pub(super) fn event(
         mntns: known_u32(if owned { task.mntns } else { 0 }),
         cgroup: if owned { cgroup(task.cgroup) } else { None },
         peer: None,
+        scope: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{Endpoint, Event, EventType, Peer, PeerKind, Timestamp, Update};
+use crate::model::{Endpoint, Event, EventType, Peer, PeerKind, Timestamp, Update, is_link_local};
 
 /// So many connects are remembered, and as many of those before them.
 const MET: usize = 16_384;
@@ -49,7 +49,7 @@ impl Met {
 
     fn remember(&mut self, event: &Event) {
         let Some(pod) = &event.origin.pod else { return };
-        // The same address is another one in each network namespace.
+        // The same address is another one in each network namespace, or on each link.
         if is_everybodys(event.local.addr) {
             return;
         }
@@ -82,7 +82,7 @@ impl Met {
 }
 
 fn is_everybodys(addr: IpAddr) -> bool {
-    addr.is_loopback() || addr.is_unspecified()
+    addr.is_loopback() || addr.is_unspecified() || is_link_local(addr)
 }
 
 #[cfg(test)]
@@ -166,12 +166,12 @@ mod tests {
     #[test]
     fn what_everybody_has_names_nobody() {
         let mut met = Met::default();
-        who(
-            &mut met,
-            event(Connect, "job", "127.0.0.1:4000", "127.0.0.1:80", 1),
-        );
-        let accept = event(Accept, "web", "127.0.0.1:80", "127.0.0.1:4000", 1);
-        assert_eq!(who(&mut met, accept), None);
+        for addr in ["127.0.0.1", "fe80::1"] {
+            let [client, server] = [4000, 80].map(|port| format!("{addr}:{port}"));
+            who(&mut met, event(Connect, "job", &client, &server, 1));
+            let accept = event(Accept, "web", &server, &client, 1);
+            assert_eq!(who(&mut met, accept), None);
+        }
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(super) struct Cast {
 
 /// The first local port of those that come and go, and the first of those that stay.
 const PORTS: (u16, u16) = (32_768, 60_000);
+/// How far the id of a thread that works is above that of its process.
+const THREAD: u32 = 21;
 
 impl Cast {
     pub(super) fn new(rng: &mut Rng) -> Self {
@@ -148,10 +150,11 @@ impl Cast {
             host: Arc::clone(&member.host),
             process: Process {
                 pid,
-                tid: NonMaxU32::new(pid),
+                tid: NonMaxU32::new(pid + member.workload.thread.map_or(0, |_| THREAD)),
                 uid: NonMaxU32::new(member.workload.uid),
                 gid: NonMaxU32::new(member.workload.uid),
                 comm: Comm::from_text(member.workload.comm),
+                thread: member.workload.thread.map(Comm::from_text),
             },
             family: if member.workload.dual || remote.addr.is_ipv6() {
                 Family::V6

@@ -125,6 +125,7 @@ impl Socket {
             mntns: self.host.mntns,
             cgroup: self.host.cgroup,
             peer: self.peer.clone(),
+            scope: None,
         }
     }
 }

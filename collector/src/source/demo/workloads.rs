@@ -8,6 +8,8 @@ pub(super) struct Workload {
     pub(super) name: &'static str,
     pub(super) container: &'static str,
     pub(super) comm: &'static str,
+    /// The name of the thread that does it, where it is not the process's first one.
+    pub(super) thread: Option<&'static str>,
     pub(super) uid: u32,
     /// The nodes of its replicas.
     pub(super) nodes: &'static [usize],
@@ -46,6 +48,7 @@ const PLAIN: Workload = Workload {
     name: "",
     container: "",
     comm: "",
+    thread: None,
     uid: 1000,
     nodes: &[],
     pods: Pods::Deployment,
@@ -95,6 +98,7 @@ pub(super) const WORKLOADS: [Workload; 15] = [
         name: "catalog",
         container: "catalog",
         comm: "java",
+        thread: Some("http-nio-8080-e"),
         nodes: &[1, 2],
         dual: true,
         resets: 6,

@@ -83,7 +83,8 @@ impl Reader {
         for (netns, socket) in still.into_iter().flatten() {
             let mut out = output(&mut self.events, &mut self.origins);
             let origin = out.origins.origin(socket.cgroup.unwrap_or_default());
-            let mut row = snapshot::row(netns, &socket, out.clock.wall(monotonic_ns()), origin);
+            let mut row =
+                snapshot::row(netns, &socket, out.clock.wall(monotonic_ns()), origin, None);
             row.cgroup = socket.cgroup.and_then(NonMaxU64::new);
             self.interpreter.tell_unaccepted(row, &mut out);
         }

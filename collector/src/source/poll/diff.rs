@@ -7,7 +7,7 @@ use nonmax::{NonMaxU32, NonMaxU64};
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    ConnId, Event, EventType, Figures, Origin, Phase, Process, TcpState, Timestamp,
+    ConnId, Event, EventType, Figures, Origin, Phase, Process, TcpState, Timestamp, Zone,
 };
 use crate::sock_diag::{Error, Socket};
 
@@ -20,6 +20,8 @@ pub(super) struct Who {
     pub(super) origin: Arc<Origin>,
     pub(super) cgroup: Option<u64>,
     pub(super) process: Option<Process>,
+    /// The interface, where it is between link-local addresses.
+    pub(super) scope: Option<Zone>,
 }
 
 /// The connections that are known, by cookie.
@@ -234,6 +236,7 @@ impl Known {
             mntns: None,
             cgroup: who.cgroup.and_then(NonMaxU64::new),
             peer: None,
+            scope: who.scope,
         };
         if phase != Some(Phase::Open) {
             event.figures = self.socket.figures();
@@ -296,6 +299,7 @@ mod tests {
             origin: Arc::default(),
             cgroup: None,
             process: None,
+            scope: None,
         }
     }
 
@@ -306,6 +310,7 @@ mod tests {
             uid: None,
             gid: None,
             comm: Comm::from_text("curl"),
+            thread: None,
         }
     }
 

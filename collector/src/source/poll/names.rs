@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::diff::{Tracker, Who};
-use crate::identity::{CgroupIndex, Hierarchy, owners};
+use crate::identity::{CgroupIndex, Hierarchy, Interfaces, owners};
 
 /// Names the sockets of a tracker.
 pub(super) struct Names {
     hierarchy: Option<Hierarchy>,
     cgroups: CgroupIndex,
+    interfaces: Interfaces,
 }
 
 impl Names {
@@ -18,6 +19,7 @@ impl Names {
         Self {
             cgroups: CgroupIndex::new(node, hierarchy.clone(), Instant::now()),
             hierarchy,
+            interfaces: Interfaces::default(),
         }
     }
 
@@ -27,6 +29,7 @@ impl Names {
             origin: self.cgroups.origin(None, Instant::now()),
             cgroup: None,
             process: None,
+            scope: None,
         }
     }
 
@@ -36,17 +39,20 @@ impl Names {
         let owners = owners::find(&tracker.unasked(), self.hierarchy.as_ref());
         let now = Instant::now();
         tracker.name(|socket| {
+            let scope = self.interfaces.scope_of(None, socket);
             let owner = socket.inode.and_then(|inode| owners.get(&inode.get()));
             match owner {
                 Some(owner) => Who {
                     origin: self.cgroups.origin_of(&owner.workload),
                     cgroup: owner.cgroup,
                     process: Some(owner.process.clone()),
+                    scope,
                 },
                 None => Who {
                     origin: self.cgroups.origin(socket.cgroup, now),
                     cgroup: None,
                     process: None,
+                    scope,
                 },
             }
         });

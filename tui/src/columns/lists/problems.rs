@@ -2,7 +2,7 @@
 
 use collector::export::peer as peer_name;
 use collector::model::findings::Problem;
-use collector::model::{Direction, Store};
+use collector::model::{Direction, Scoped, Store};
 
 use super::{Item, ListColumn, Look, Said, figure, pods, word};
 
@@ -48,19 +48,17 @@ fn who<'a>(problem: &Problem, store: &'a Store) -> Said<'a> {
 /// opening was not seen.
 pub(crate) fn whom(problem: &Problem, store: &Store) -> String {
     let key = &problem.pair;
+    let addr = Scoped::new(key.addr, key.scope);
     let named = store.pairs().get(key).and_then(|pair| pair.peer.clone());
     let name = named.as_ref().map(|peer| peer_name(peer).into_owned());
     match (key.direction, key.port, name) {
         (Direction::Out, Some(port), Some(name)) => format!("-> {name}:{port}"),
         (Direction::Out, Some(port), None) => {
-            format!("-> {}", std::net::SocketAddr::new(key.addr, port))
+            format!("-> {}", addr.with_port(port))
         }
         (Direction::In, Some(port), name) => {
-            format!(
-                "<- {} at {port}",
-                name.unwrap_or_else(|| key.addr.to_string())
-            )
+            format!("<- {} at {port}", name.unwrap_or_else(|| addr.to_string()))
         }
-        (_, _, name) => format!("-- {}", name.unwrap_or_else(|| key.addr.to_string())),
+        (_, _, name) => format!("-- {}", name.unwrap_or_else(|| addr.to_string())),
     }
 }
