@@ -90,14 +90,13 @@ extern "C" fn identify_current(into: *mut Owner) -> u32 {
     // io_uring's threads are named by the kernel.
     let is_named = current.flags & (PF_IO_WORKER | PF_USER_WORKER) == 0;
     if !into.is_null() {
-        let owner = Owner {
-            task: identity(task, leader, if is_named { task } else { leader }),
-            leader: leader.address() as u64,
-            descriptor: 0,
-            reserved: 0,
-        };
         // SAFETY: the verifier checks the pointers that callers pass.
-        unsafe { into.write(owner) };
+        let into = unsafe { &mut *into };
+        let named = if is_named { task } else { leader };
+        describe(&mut into.task, task, leader, named);
+        into.leader = leader.address() as u64;
+        into.descriptor = 0;
+        into.reserved = 0;
     }
     u32::from(is_killed(task))
 }
@@ -114,15 +113,12 @@ fn is_killed(task: impl Linked) -> bool {
     code & 0x7f != 0
 }
 
-/// The owner of a descriptor, for those that hold sockets at the start.
+/// Writes the owner of a descriptor, for those that hold sockets at the start.
 #[inline(always)]
-pub fn owner_of(task: Typed, fd: u32) -> Owner {
-    Owner {
-        task: identity(task, task, task),
-        leader: task.address() as u64,
-        descriptor: fd + 1,
-        reserved: 0,
-    }
+pub fn own(into: &mut Owner, task: Typed, fd: u32) {
+    describe(&mut into.task, task, task, task);
+    into.leader = task.address() as u64;
+    into.descriptor = fd + 1;
 }
 
 /// Says of a socket that is being closed who does it: the current task, or the owner for whom it does, if
@@ -167,7 +163,7 @@ fn closed_for(owner: &Owner, flags: u32) -> u32 {
 /// How many descriptors of a process are looked through.
 const DESCRIPTORS: usize = 512;
 /// So many at a time.
-const CHUNK: usize = 16;
+const CHUNK: usize = 8;
 
 /// Whether a process is seen to have a file; if so, says who it is by now: after exec, or in another
 /// cgroup. Global, so that the verifier looks at it once.
@@ -190,7 +186,7 @@ pub extern "C" fn still_holds(owner: *mut Owner, file: u64) -> u32 {
         return 0;
     }
     let leader = Untyped(leader);
-    owner.task = identity(leader, leader, leader);
+    describe(&mut owner.task, leader, leader, leader);
     1
 }
 
@@ -218,25 +214,20 @@ fn has(files: Ptr, len: usize, hint: usize, file: u64) -> bool {
     false
 }
 
-/// A thread, its process's first thread, and the one that it is named after.
+/// Writes who a thread is: of its process the name, which is that of its first thread, and its own, which is
+/// that of `named`. Into its place, field by field: there is little room on the stack.
 #[inline(always)]
-fn identity<T: Linked>(task: T, leader: T, named: T) -> Task {
-    let (mut uid, mut gid) = (0, 0);
-    if let Some(cred) = task.follow(offset!(task_cred)) {
-        uid = cred.get(offset!(cred_uid));
-        gid = cred.get(offset!(cred_gid));
-    }
-    Task {
-        pid: task.get(offset!(task_tgid)),
-        tid: task.get(offset!(task_pid)),
-        uid,
-        gid,
-        comm: comm(leader),
-        thread: comm(named),
-        cgroup: cgroup(task).unwrap_or(0),
-        mntns: mntns(task).unwrap_or(0),
-        reserved: 0,
-    }
+fn describe<T: Linked>(into: &mut Task, task: T, leader: T, named: T) {
+    into.pid = task.get(offset!(task_tgid));
+    into.tid = task.get(offset!(task_pid));
+    let cred = task.follow(offset!(task_cred));
+    into.uid = cred.map_or(0, |cred| cred.get(offset!(cred_uid)));
+    into.gid = cred.map_or(0, |cred| cred.get(offset!(cred_gid)));
+    into.comm = comm(leader);
+    into.thread = comm(named);
+    into.cgroup = cgroup(task).unwrap_or(0);
+    into.mntns = mntns(task).unwrap_or(0);
+    into.reserved = 0;
 }
 
 #[inline(always)]

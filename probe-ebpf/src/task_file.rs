@@ -15,7 +15,7 @@ use crate::maps::{BPF_NOEXIST, SOCKS, blank, count_lost};
 use crate::record::{Happened, netns, now_ns};
 use crate::set_state::{CLOSE, LISTEN, SYN_SENT, arg};
 use crate::socket::{id_of, is_tcp};
-use crate::task::{Current, owner_of};
+use crate::task::{Current, own};
 use crate::wanted::is_wanted;
 
 /// `struct bpf_iter__task_file`, whose layout programs rely on.
@@ -45,7 +45,7 @@ pub extern "C" fn seed(ctx: *const TaskFile) -> i32 {
     // What is behind the common part of all sockets is read by a call each: the verifier does not know of
     // what type it is.
     if let Some(sk) = sk.filter(|sk| is_tcp(*sk)) {
-        list(Untyped(sk.address()), || owner_of(task, fd as u32));
+        list(Untyped(sk.address()), |owner| own(owner, task, fd as u32));
     }
     0
 }
@@ -66,30 +66,27 @@ pub fn seed_descriptor(ctx: RawTracePointContext) -> i32 {
     if !is_tcp(sk) {
         return 0;
     }
-    let word = |n| arg::<u64>(&ctx, n);
-    let words = [
-        word(1),
-        word(2),
-        word(3),
-        word(4),
-        word(5),
-        word(6),
-        word(7),
-        word(8),
-    ];
-    list(sk, || Owner {
+    list(sk, |owner| {
+        let word = |n| arg::<u64>(&ctx, n);
+        let words = [
+            word(1),
+            word(2),
+            word(3),
+            word(4),
+            word(5),
+            word(6),
+            word(7),
+            word(8),
+        ];
         // SAFETY: integers of the same size.
-        task: unsafe { core::mem::transmute::<[u64; 8], Task>(words) },
-        leader: 0,
-        descriptor: 0,
-        reserved: 0,
+        owner.task = unsafe { core::mem::transmute::<[u64; 8], Task>(words) };
     });
     0
 }
 
 /// Remembers a socket that the other hooks do not know, and lists it.
 #[inline(always)]
-fn list(sk: Untyped, owner: impl FnOnce() -> Owner) {
+fn list(sk: Untyped, own: impl FnOnce(&mut Owner)) {
     let state: u8 = sk.get(offset!(state));
     // A client's port may not be known yet.
     let may_be_wanted = is_wanted(sk) || state == SYN_SENT;
@@ -104,14 +101,14 @@ fn list(sk: Untyped, owner: impl FnOnce() -> Owner) {
     } else {
         flag::BEFORE
     };
-    let tracked = Tracked {
+    let mut tracked = Tracked {
         conn: id.conn,
-        owner: owner(),
         flags: opening | flag::OWNED | id.flags,
         state,
         netns: netns(sk),
         ..blank()
     };
+    own(&mut tracked.owner);
     // A socket that the other hooks have seen meanwhile keeps what they know.
     // One that does not fit into the map stays without an owner, and would be found each time.
     if SOCKS.insert(&key, &tracked, BPF_NOEXIST).is_err() {

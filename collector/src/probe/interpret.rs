@@ -21,7 +21,7 @@ use self::row::{elapsed_us, endpoints, event, family, figures, is_sane};
 use super::clock::Clock;
 use crate::model::{
     ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Phase, Processes, TcpState,
-    Timestamp,
+    Timestamp, Zone,
 };
 
 /// How long an ending is held back for its final figures.
@@ -31,10 +31,21 @@ const HELD_MAX: usize = 262_144;
 /// Of so many connections it is told that nobody accepts them, at one time.
 const UNACCEPTED_MAX: usize = 65_536;
 
-/// Names the workload of a cgroup (0 is none).
+/// Names the workload of a cgroup (0 is none), and interfaces.
 pub trait Origins {
     /// The node and the workload that a cgroup belongs to.
     fn origin(&mut self, cgroup: u64) -> Arc<Origin>;
+
+    /// The interface of a socket between two ends, one of which may be link-local.
+    fn scope(
+        &mut self,
+        _ends: [Endpoint; 2],
+        _netns: Option<u32>,
+        _ifindex: u32,
+        _pid: Option<u32>,
+    ) -> Option<Zone> {
+        None
+    }
 }
 
 /// Understands records.

@@ -76,6 +76,7 @@ fn listing(tracked: &Tracked, socket: &Socket) -> Record {
         dport: socket.remote.port,
         saddr: bytes(socket.local.addr),
         daddr: bytes(socket.remote.addr),
+        ifindex: socket.interface,
         ..Record::default()
     }
 }

@@ -13,9 +13,10 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::queued::Queued;
 use super::{Stop, Updates, snapshot};
-use crate::identity::{self, Cgroup1, CgroupIndex, Hierarchy};
+use crate::identity::{self, Cgroup1, CgroupIndex, Hierarchy, Interfaces};
 use crate::model::{
-    Batch, ConnId, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState, Timestamp, Update,
+    Batch, ConnId, Endpoint, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState,
+    Timestamp, Update, Zone,
 };
 use crate::probe::requirements::explain_failure;
 use crate::probe::{
@@ -210,8 +211,11 @@ impl Reader {
         known.extend(self.events.iter().map(|event| event.conn.cookie()));
         let origins = &mut self.origins;
         origins.now = Instant::now();
+        let mut interfaces = std::mem::take(&mut origins.interfaces);
+        let scope = |netns, socket: &_| interfaces.scope_of(Some(netns), socket);
         let origin = |cgroup| origins.of(cgroup);
-        let others = snapshot::others(all, &known, self.attached, origin, |_, _| None);
+        let others = snapshot::others(all, &known, self.attached, origin, scope);
+        origins.interfaces = interfaces;
         self.events.extend(others);
         let is_new = |socket: &sock_diag::Socket| !known.contains(&socket.cookie);
         self.queued = Some(Queued::among(all, is_new, self.unaccepted_after));
@@ -443,6 +447,7 @@ struct ByCgroup {
     index: CgroupIndex,
     /// Of what is in the root of the v2 hierarchy.
     index1: Option<CgroupIndex>,
+    interfaces: Interfaces,
     /// When the ring was last read.
     now: Instant,
 }
@@ -456,6 +461,7 @@ impl ByCgroup {
             index: index(hierarchy.clone()),
             index1: Cgroup1::find().map(|found| index(Some(found.hierarchy().clone()))),
             hierarchy,
+            interfaces: Interfaces::default(),
             now,
         }
     }
@@ -473,5 +479,15 @@ impl ByCgroup {
 impl Origins for ByCgroup {
     fn origin(&mut self, cgroup: u64) -> Arc<Origin> {
         self.of((cgroup != 0).then_some(cgroup))
+    }
+
+    fn scope(
+        &mut self,
+        ends: [Endpoint; 2],
+        netns: Option<u32>,
+        ifindex: u32,
+        pid: Option<u32>,
+    ) -> Option<Zone> {
+        self.interfaces.scope(ends, netns, ifindex, pid)
     }
 }

@@ -134,14 +134,19 @@ impl Story {
     }
 
     /// `X` by a call.
-    pub fn closed(self, call: &Done, reason: Reason) -> Self {
+    pub fn closed(self, call: &Done, reason: impl Into<Option<Reason>>) -> Self {
         self.closed_within(call, call.window, reason)
     }
 
-    pub fn closed_within(mut self, call: &Done, ts: Window, reason: Reason) -> Self {
+    pub fn closed_within(
+        mut self,
+        call: &Done,
+        ts: Window,
+        reason: impl Into<Option<Reason>>,
+    ) -> Self {
         self.rows.push(Row {
             who: Some(call.who.clone()),
-            reason: Some(reason),
+            reason: reason.into(),
             ..Row::new(EventType::Close, Phase::End, ts)
         });
         self
@@ -161,6 +166,12 @@ impl Story {
             errno: errno.into(),
             ..Row::new(EventType::Unknown, Phase::End, ts)
         });
+        self
+    }
+
+    /// Of the ending: no segment was ever answered.
+    pub fn unmeasured(mut self) -> Self {
+        self.last(|row| row.measured = false);
         self
     }
 

@@ -56,7 +56,7 @@ pub(super) fn event(
                 uid: NonMaxU32::new(task.uid),
                 gid: NonMaxU32::new(task.gid),
                 comm: Comm::from_kernel(task.comm),
-                thread: None,
+                thread: Comm::from_kernel(task.thread).beside(Comm::from_kernel(task.comm)),
             })
         }),
         family,
@@ -69,7 +69,12 @@ pub(super) fn event(
         mntns: known_u32(if owned { task.mntns } else { 0 }),
         cgroup: if owned { cgroup(task.cgroup) } else { None },
         peer: None,
-        scope: None,
+        scope: out.origins.scope(
+            [local, remote],
+            known(record.netns),
+            record.ifindex,
+            owned.then_some(task.pid),
+        ),
     }
 }
 
@@ -112,6 +117,10 @@ pub(super) fn elapsed_us(from_ns: u64, to_ns: u64) -> Option<NonMaxU64> {
         return None;
     }
     NonMaxU64::new(to_ns.saturating_sub(from_ns) / 1000)
+}
+
+fn known(value: u32) -> Option<u32> {
+    (value != 0).then_some(value)
 }
 
 /// 0 is what a field of the kernel's reads as when it could not be read, or was never measured.

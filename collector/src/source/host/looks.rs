@@ -83,8 +83,10 @@ impl Reader {
         for (netns, socket) in still.into_iter().flatten() {
             let mut out = output(&mut self.events, &mut self.origins);
             let origin = out.origins.origin(socket.cgroup.unwrap_or_default());
-            let mut row =
-                snapshot::row(netns, &socket, out.clock.wall(monotonic_ns()), origin, None);
+            let ends = [socket.local, socket.remote];
+            let scope = out.origins.scope(ends, Some(netns), socket.interface, None);
+            let now = out.clock.wall(monotonic_ns());
+            let mut row = snapshot::row(netns, &socket, now, origin, scope);
             row.cgroup = socket.cgroup.and_then(NonMaxU64::new);
             self.interpreter.tell_unaccepted(row, &mut out);
         }

@@ -219,6 +219,8 @@ pub struct Who {
     pub pid: u32,
     pub tid: u32,
     pub comm: Vec<u8>,
+    /// The thread's own name.
+    pub thread: Vec<u8>,
     pub uid: u32,
     pub gid: u32,
     pub netns: u32,

@@ -319,6 +319,7 @@ fn who() -> Who {
         pid: std::process::id(),
         tid: sys::tid(),
         comm: sys::comm(),
+        thread: sys::thread(),
         uid,
         gid,
         netns: u32::try_from(inode("/proc/thread-self/ns/net")).unwrap_or(0),

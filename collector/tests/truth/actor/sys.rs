@@ -253,6 +253,14 @@ pub fn rename(comm: &[u8]) -> Answer {
     answer(unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) })
 }
 
+/// The calling thread's name.
+pub fn thread() -> Vec<u8> {
+    let mut name = [0_u8; 16];
+    // SAFETY: the kernel writes 16 bytes.
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    name.iter().copied().take_while(|b| *b != 0).collect()
+}
+
 /// The process's name, which is its first thread's.
 pub fn comm() -> Vec<u8> {
     let mut name = std::fs::read("/proc/self/comm").unwrap_or_default();

@@ -8,6 +8,7 @@ mod cost;
 mod drift;
 mod ending;
 mod findings;
+mod holder;
 mod hooks;
 mod load;
 mod loss;
@@ -41,6 +42,7 @@ const THEMES: &[&[Named]] = &[
     drift::CASES,
     ending::CASES,
     findings::CASES,
+    holder::CASES,
     hooks::CASES,
     load::CASES,
     loss::CASES,

@@ -235,7 +235,7 @@ fn last_of_its_cgroup(case: &Case) -> Fallible<()> {
 }
 
 /// It was made next to this process's own.
-fn remove_cgroup(name: &str) -> Fallible<()> {
+pub fn remove_cgroup(name: &str) -> Fallible<()> {
     let (mount, path) = hierarchy().ok_or_else(no("cgroup v2 hierarchy"))?;
     let mount = mount.ok_or_else(no("mounted cgroup v2 hierarchy"))?;
     let folder = format!("{mount}{path}/{name}");

@@ -17,6 +17,8 @@ cases! { "special":
     open_to_itself,
     simultaneous_open,
     mptcp,
+    fast_open_with_the_first_write,
+    restored_and_dropped,
     mptcp_to_plain,
     mptcp_with_a_joined_subflow,
 }
@@ -74,6 +76,62 @@ fn fast_open_with_cookie(case: &Case) -> Fallible<()> {
 }
 
 /// The server accepts, and reads, before the handshake is complete: the client is deaf for a while.
+/// `connect()` returns at once, and the SYN leaves with what is written first: what it took is from there.
+fn fast_open_with_the_first_write(case: &Case) -> Fallible<()> {
+    /// `TCP_FASTOPEN_CONNECT`, include/uapi/linux/tcp.h
+    const FASTOPEN_CONNECT: i32 = 30;
+    let (mut client, mut server, listener) = fast_open_pair()?;
+    // The second has a cookie.
+    let [first, second] = fast_open(&mut client, &mut server, listener)?;
+    let fd = client.socket(V4)?;
+    client.sets(fd, libc::IPPROTO_TCP, FASTOPEN_CONNECT, 1)?;
+    client.does(Op::Connect {
+        fd,
+        addr: listener.addr,
+    })?;
+    // A descriptor that nothing can be read from.
+    let quiet = client.listens(V4)?.fd;
+    client.waits_in_vain(quiet, 300)?;
+    let sent = client.sends(fd, 6)?;
+    let a = server.accepts(listener)?;
+    server.receives(a.fd, 6)?;
+    let over = client.does(Op::Connected { fd })?;
+    let mut c = Conn::new(fd, over.clone())?;
+    c.done.window = sent.window.until(over.window);
+    let x = client.closes(fd)?;
+    server.drains(a.fd)?;
+    let y = server.closes(a.fd)?;
+    case.expect(&[
+        first,
+        second,
+        Story::connected(&c)
+            .took_since(sent.window)
+            .closed(&x, Reason::FinLocal)
+            .bytes(6, 0),
+        Story::accepted(&a, &c)
+            .closed(&y, Reason::FinRemote)
+            .bytes(0, 6),
+    ])
+}
+
+/// A connection that is restored, as CRIU does it, has had no handshake; and nothing is sent where it is
+/// closed in repair mode.
+fn restored_and_dropped(case: &Case) -> Fallible<()> {
+    /// `TCP_REPAIR`, include/uapi/linux/tcp.h
+    const REPAIR: i32 = 19;
+    let (mut client, mut server) = Actor::pair()?;
+    let (fd, _) = client.bound(V4)?;
+    let (_, nobody) = server.bound(V4)?;
+    client.sets(fd, libc::IPPROTO_TCP, REPAIR, 1)?;
+    let connect = client.does(Op::Connect { fd, addr: nobody })?;
+    let c = Conn::new(fd, connect)?;
+    let x = client.closes(fd)?;
+    case.expect(&[Story::connected(&c)
+        .since_unknown()
+        .closed(&x, None)
+        .unmeasured()])
+}
+
 fn fast_open_accepted_at_once(case: &Case) -> Fallible<()> {
     let (mut client, mut server, listener) = fast_open_pair()?;
     let [first, second] = fast_open(&mut client, &mut server, listener)?;
