@@ -95,8 +95,11 @@ fn ip(args: &[&str]) -> Result<(), String> {
 /// The number of a link of the thread's namespace.
 fn index(link: &str) -> u32 {
     let addresses = std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap();
-    let line = addresses.lines().find(|line| line.ends_with(link)).unwrap();
-    let hex = line.split_ascii_whitespace().nth(1).unwrap();
+    let found = addresses
+        .lines()
+        .find(|found| found.ends_with(link))
+        .unwrap();
+    let hex = found.split_ascii_whitespace().nth(1).unwrap();
     u32::from_str_radix(hex, 16).unwrap()
 }
 

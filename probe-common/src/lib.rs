@@ -275,7 +275,7 @@ impl Share {
     #[must_use]
     #[inline]
     pub fn number(uid: u32, cgroup: u64) -> u32 {
-        let mixed = (cgroup ^ ((uid as u64) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (cgroup ^ (u64::from(uid) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 54) as u32
     }
 }

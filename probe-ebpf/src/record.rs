@@ -44,6 +44,9 @@ impl Happened {
     #[inline(always)]
     #[must_use]
     pub fn send(&self, sk: impl Object, tracked: &Tracked, with_figures: bool) -> bool {
+        // A closure, which takes no room: a function would be a field of what `fill` is given, and the
+        // kernel's type information has no such thing.
+        #[expect(clippy::redundant_closure, reason = "see above")]
         self.send_if(sk, tracked, with_figures, || always())
     }
 

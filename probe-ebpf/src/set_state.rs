@@ -498,7 +498,7 @@ fn fin(sk: impl Object, tracked: &mut Tracked, old: u8, new: u8) {
 /// the owner stays, if it is still there.
 #[inline(always)]
 fn closer(tracked: &mut Tracked) -> u32 {
-    let flags = closed_by(&mut tracked.owner, tracked.flags);
+    let flags = closed_by(&raw mut tracked.owner, tracked.flags);
     tracked.flags = flags & !flag::KILLED;
     flags & flag::KILLED
 }
@@ -622,7 +622,7 @@ fn held(sk: impl Object, tracked: &mut Tracked) -> u32 {
     } else {
         read(socket, offset!(socket_file))
     };
-    if file == 0 || still_holds(&mut tracked.owner, file) != 0 {
+    if file == 0 || still_holds(&raw mut tracked.owner, file) != 0 {
         0
     } else {
         flag::UNHELD

@@ -243,6 +243,7 @@ mod tests {
             kernel: "6.12".into(),
             accept_hook: None,
             filter: None,
+            degraded: Vec::new(),
             seeded: 1,
             ts: Timestamp(0),
         };

@@ -149,6 +149,7 @@ mod tests {
             kernel: "6.12".into(),
             accept_hook: None,
             filter: None,
+            degraded: Vec::new(),
             seeded: 0,
             ts: Timestamp(0),
         }

@@ -17,6 +17,7 @@ pub(super) struct Metrics {
     events: Family<EventLabels, Counter>,
     lost: Family<LossLabels, Counter>,
     watched: Family<WatchedLabels, Gauge>,
+    degraded: Family<DegradedLabels, Gauge>,
     clients: Gauge,
     pub(super) streams: Counter,
     refused: Family<RefusedLabels, Counter>,
@@ -38,6 +39,11 @@ struct WatchedLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DegradedLabels {
+    what: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabels {
     code: u32,
 }
@@ -56,7 +62,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("tcpscope");
         let (events, lost, refused) = (Family::default(), Family::default(), Family::default());
-        let watched = Family::default();
+        let (watched, degraded) = (Family::default(), Family::default());
         let (clients, streams) = (Gauge::default(), Counter::default());
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
@@ -71,6 +77,11 @@ impl Default for Metrics {
             "1 for the filter of all that is watched, if there is one",
             watched.clone(),
         );
+        registry.register(
+            "degraded",
+            "1 for each thing that is not known on this node",
+            degraded.clone(),
+        );
         registry.register("clients", "Streams that are open", clients.clone());
         registry.register("streams", "Streams that were opened", streams.clone());
         registry.register(
@@ -83,6 +94,7 @@ impl Default for Metrics {
             events,
             lost,
             watched,
+            degraded,
             clients,
             streams,
             refused,
@@ -116,6 +128,10 @@ impl Metrics {
         if let Some(filter) = &hello.filter {
             let filter = filter.to_string();
             self.watched.get_or_create(&WatchedLabels { filter }).set(1);
+        }
+        for degraded in &hello.degraded {
+            let what = degraded.word().to_owned();
+            self.degraded.get_or_create(&DegradedLabels { what }).set(1);
         }
     }
 

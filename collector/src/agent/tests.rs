@@ -214,6 +214,7 @@ fn hello() -> Hello {
         kernel: "6.12".into(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: 1,
         ts: Timestamp(0),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Event, Origin, Timestamp};
+use super::{Degraded, Event, Origin, Timestamp};
 
 /// The hook that sees `accept()` return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,10 +43,25 @@ pub struct Hello {
     pub accept_hook: Option<HookKind>,
     /// The filter of all that is watched there, where there is one.
     pub filter: Option<Arc<str>>,
+    /// What is not known there.
+    pub degraded: Vec<Degraded>,
     /// How many sockets were open before the start.
     pub seeded: u64,
     /// When the hooks were attached.
     pub ts: Timestamp,
+}
+
+impl Hello {
+    /// What is not known there, as a sentence for a person; `None` where all is well.
+    #[must_use]
+    pub fn degraded_sentence(&self) -> Option<String> {
+        let sentences: Vec<_> = self.degraded.iter().map(Degraded::sentence).collect();
+        (!sentences.is_empty()).then(|| {
+            let words: Vec<_> = self.degraded.iter().map(Degraded::word).collect();
+            let (node, words) = (&self.node, words.join(", "));
+            format!("{node} is degraded ({words}): {}", sentences.join("; "))
+        })
+    }
 }
 
 /// Where events are lost. Nothing is lost without being counted under one of these.

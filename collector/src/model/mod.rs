@@ -2,6 +2,7 @@
 
 mod batch;
 mod connection;
+mod degraded;
 mod ends;
 mod event;
 pub mod findings;
@@ -24,6 +25,7 @@ pub use batch::{
     Batch, Bye, Hello, HookKind, LossKind, Lost, Meta, NodeState, SourceState, Update, Via,
 };
 pub use connection::{ConnKey, ConnState, Connection, Connections};
+pub use degraded::{Degraded, Lack};
 pub use event::{
     Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Origin, Peer, PeerKind, Phase,
     Process, Reason, TcpState, Timestamp,

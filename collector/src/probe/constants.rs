@@ -4,6 +4,7 @@ use aya::EbpfLoader;
 use probe_common::{Offsets, RingOffsets, Wanted, ring_files};
 
 use super::btf::{Btf, BtfError};
+use super::hooks::Kernel;
 use super::load::Options;
 use crate::identity::Cgroup1;
 
@@ -62,9 +63,12 @@ impl Constants {
             .override_global("PREEMPTIBLE", &self.preemptible, true);
     }
 
-    /// Whether a process may be taken off its processor in the middle of a program at a tracepoint.
-    pub(super) fn preemptible(&self) -> bool {
-        self.preemptible != 0
+    /// How this kernel differs from others.
+    pub(super) fn kernel(&self) -> Kernel {
+        Kernel {
+            preemptible: self.preemptible != 0,
+            has_io_uring: self.complete_arity != 0,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use aya::programs::{
 use aya::{Btf, Ebpf};
 
 use super::load::{Options, ProbeError, chain};
-use crate::model::HookKind;
+use crate::model::{HookKind, Lack};
 
 /// How a program is attached.
 #[derive(Clone, Copy)]
@@ -106,6 +106,27 @@ pub(super) const TELL_TIME: &str = "tell_time";
 /// An optional program that the kernel refuses, and its words.
 pub(super) type Refused = (&'static str, String);
 
+/// Programs that the job can be done without, and what is not known then.
+pub(super) const OPTIONAL: [(&str, Lack); 9] = [
+    (SEED, Lack::OwnersAtStart),
+    (UNACCEPTED, Lack::NeverAccepted),
+    (DESTROY.0, Lack::NeverAccepted),
+    (ACCEPT_IO_URING.0, Lack::IoUring),
+    (ACCEPT_BEGAN_BEFORE.0, Lack::AcceptsUnderWay),
+    (TELL_TIME, Lack::Clock),
+    (LOOK, Lack::Looker),
+    (PREEMPTED[0].0, Lack::Preempted),
+    (PREEMPTED[1].0, Lack::Preempted),
+];
+
+/// How a kernel differs from others, as far as its hooks do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kernel {
+    /// A process may be taken off its processor in the middle of a program at a tracepoint.
+    pub(super) preemptible: bool,
+    pub(super) has_io_uring: bool,
+}
+
 /// The object's programs, by name.
 type Programs<'a> = HashMap<&'a str, &'a mut Program>;
 
@@ -164,7 +185,7 @@ pub(super) fn attach_all(
     ebpf: &mut Ebpf,
     btf: &Btf,
     options: &Options,
-    preemptible: bool,
+    kernel: Kernel,
     refused: &mut Vec<Refused>,
 ) -> Result<HookKind, ProbeError> {
     let mut programs: Programs = ebpf.programs_mut().collect();
@@ -172,12 +193,18 @@ pub(super) fn attach_all(
     let mut state: Programs = programs.extract_if(|name, _| of_state(name)).collect();
     thread::scope(|scope| {
         let state = scope.spawn(move || attach_state(&mut state, btf, options.raw_state));
-        let accept_hook = attach_accept(&mut programs, btf, options.accept_hook, refused)?;
+        let accept_hook = attach_accept(
+            &mut programs,
+            btf,
+            options.accept_hook,
+            kernel.has_io_uring,
+            refused,
+        )?;
         if let Err(error) = attach(&mut programs, btf, DESTROY) {
             refused.push((DESTROY.0, error.to_string()));
         }
         state.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        for hook in PREEMPTED.into_iter().filter(|_| preemptible) {
+        for hook in PREEMPTED.into_iter().filter(|_| kernel.preemptible) {
             if let Err(error) = attach(&mut programs, btf, hook) {
                 refused.push((hook.0, error.to_string()));
             }
@@ -205,6 +232,7 @@ fn attach_accept(
     programs: &mut Programs,
     btf: &Btf,
     only: Option<HookKind>,
+    has_io_uring: bool,
     refused: &mut Vec<Refused>,
 ) -> Result<HookKind, ProbeError> {
     let mut failures = Vec::new();
@@ -219,7 +247,9 @@ fn attach_accept(
                 } else {
                     ACCEPT_BEGAN_BEFORE
                 };
-                if let Err(error) = attach(programs, btf, beside) {
+                // A kernel without io_uring has no accepts through it.
+                let is_there = beside.0 != ACCEPT_IO_URING.0 || has_io_uring;
+                if is_there && let Err(error) = attach(programs, btf, beside) {
                     refused.push((beside.0, error.to_string()));
                 }
                 return Ok(kind);

@@ -20,7 +20,7 @@ use super::ring::Ring;
 use super::seed::Seed;
 use super::shares::Shares;
 use super::skipped::Skipped;
-use crate::model::{ConnId, HookKind, Timestamp};
+use crate::model::{ConnId, Degraded, HookKind, Lack, Timestamp};
 
 /// How the probes are loaded.
 #[derive(Clone, Debug)]
@@ -145,13 +145,8 @@ impl Probes {
         }
         compare_clocks(&mut ebpf, &mut refused);
         let seed = Seed::load(&mut ebpf, &btf, options.no_iterator, &mut refused);
-        let accept_hook = hooks::attach_all(
-            &mut ebpf,
-            &btf,
-            options,
-            constants.preemptible(),
-            &mut refused,
-        )?;
+        let accept_hook =
+            hooks::attach_all(&mut ebpf, &btf, options, constants.kernel(), &mut refused)?;
         for (program, why) in &refused {
             tracing::warn!("the kernel refuses the program `{program}`: {why}");
         }
@@ -305,10 +300,29 @@ impl Probes {
         &mut self.shares
     }
 
-    /// The optional programs that the kernel refuses, and its words.
+    /// What is not known here, since the kernel refuses a program.
     #[must_use]
-    pub fn refused(&self) -> &[(&'static str, String)] {
-        &self.refused
+    pub fn degraded(&self) -> Vec<Degraded> {
+        let refused = self.optional().filter(|(.., why)| why.is_some());
+        let mut lacks: Vec<_> = refused.map(|(_, lack, _)| lack).collect();
+        lacks.dedup();
+        lacks.into_iter().map(Degraded::from).collect()
+    }
+
+    /// Each program that the job can be done without: its name, what is not known without it, and the
+    /// kernel's words if it refuses it.
+    pub fn optional(&self) -> impl Iterator<Item = (&'static str, Lack, Option<&str>)> {
+        hooks::OPTIONAL.into_iter().map(|(program, lack)| {
+            let mut refused = self.refused.iter();
+            let why = refused.find(|(refused, _)| *refused == program);
+            (program, lack, why.map(|(_, why)| why.as_str()))
+        })
+    }
+
+    /// In which way what is open at the start is found.
+    #[must_use]
+    pub fn seeds_by(&self) -> &'static str {
+        self.seed.way()
     }
 
     /// How much the probes lost since the last call, of one of the kinds of [`lost`].

@@ -9,7 +9,7 @@ mod table;
 
 use self::facts::Facts;
 use super::{Options, ProbeError, Probes};
-use crate::model::HookKind;
+use crate::model::{Degraded, HookKind};
 
 /// The verdict of a check, with what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,9 +126,16 @@ impl Requirements {
                 max_sockets: 1024,
                 ..Options::default()
             };
-            (hook, Probes::attach(&options).map(drop))
+            (
+                hook,
+                Probes::attach(&options).map(|probes| optional(&probes)),
+            )
         });
+        // Those that the best hook comes with are those that will be there.
+        let best = tried.iter().find_map(|(_, result)| result.as_ref().ok());
+        let optional = best.cloned().unwrap_or_default();
         self.checks.extend(accept_hooks(&tried));
+        self.checks.extend(optional);
     }
 
     /// Nothing that is required is missing.
@@ -139,8 +146,42 @@ impl Requirements {
     }
 }
 
+/// What came of loading each program that the job can be done without.
+fn optional(probes: &Probes) -> Vec<Check> {
+    let way = Check {
+        name: "open at the start",
+        needed_for: "connections that are open already, with their owners",
+        required: false,
+        status: Status::Ok(probes.seeds_by().into()),
+        mend: None,
+    };
+    let refused = probes.optional().filter_map(|(program, lack, why)| {
+        let why = why?;
+        let end = why.find("; `tcpscope check`").unwrap_or(why.len());
+        let lack = Degraded::from(lack);
+        Some(Check {
+            name: program,
+            needed_for: "what is not known without it",
+            required: false,
+            status: Status::Degraded(format!("{}: {}", lack.sentence(), &why[..end])),
+            mend: Some("nothing else is missing; a kernel that takes the program knows that too"),
+        })
+    });
+    let mut checks: Vec<_> = std::iter::once(way).chain(refused).collect();
+    if let [_] = checks[..] {
+        checks.push(Check {
+            name: "optional programs",
+            needed_for: "what the job can be done without",
+            required: false,
+            status: Status::Ok("all are loaded".into()),
+            mend: None,
+        });
+    }
+    checks
+}
+
 /// What came of trying each hook: one check for each, and one for whether any works.
-fn accept_hooks(tried: &[(HookKind, Result<(), ProbeError>)]) -> Vec<Check> {
+fn accept_hooks<T>(tried: &[(HookKind, Result<T, ProbeError>)]) -> Vec<Check> {
     let best = tried.iter().find(|(_, result)| result.is_ok());
     let any = Check {
         name: "probes load",
@@ -168,7 +209,7 @@ fn accept_hooks(tried: &[(HookKind, Result<(), ProbeError>)]) -> Vec<Check> {
         },
         required: false,
         status: match result {
-            Ok(()) => Status::Ok("attached and detached again".into()),
+            Ok(_) => Status::Ok("attached and detached again".into()),
             Err(error) => {
                 Status::Missing(why(error).replacen(&format!("{}: ", hook.word()), "", 1))
             }

@@ -52,6 +52,15 @@ impl Seed {
         }
     }
 
+    /// How it is done, in a few words.
+    pub(super) fn way(&self) -> &'static str {
+        match self {
+            Self::Iterator => "by an iterator over open files",
+            Self::Descriptors(_) => "one descriptor after the other",
+            Self::Refused(_) => "not at all",
+        }
+    }
+
     /// Lists the sockets that processes hold now. The thread that looks is known to the programs: the
     /// kernel may have it close what an owner has let go meanwhile.
     pub(super) fn list(&mut self, ebpf: &mut Ebpf) -> Result<(), ProbeError> {
@@ -121,9 +130,8 @@ impl Descriptors {
                         hooks::run(ebpf, hooks::SEED_DESCRIPTOR, &args)
                             .map_err(|e| e.to_string())?;
                     }
-                    Ok(_) => {}
                     Err(rustix::io::Errno::PERM) => failure = Some(format!("pidfd_getfd of {pid}")),
-                    Err(_) => {}
+                    Ok(_) | Err(_) => {}
                 }
             }
         }
@@ -180,10 +188,10 @@ fn cgroup(
     hierarchy: Option<&Hierarchy>,
     cgroup1: Option<&Cgroup1>,
 ) -> Option<u64> {
-    let cgroups = process.cgroups().ok()?;
+    let all = process.cgroups().ok()?;
     let mut v2 = None;
     let mut v1 = None;
-    for cgroup in cgroups {
+    for cgroup in all {
         if cgroup.hierarchy == 0 {
             v2 =
                 hierarchy.and_then(|found| Some((found.id_of(&cgroup.pathname)?, cgroup.pathname)));

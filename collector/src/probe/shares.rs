@@ -8,7 +8,7 @@ use super::load::{ProbeError, take_map};
 
 /// How much of the ring each source of records has.
 pub struct Shares {
-    shares: Array<MapData, [u8; size_of::<Share>()]>,
+    map: Array<MapData, [u8; size_of::<Share>()]>,
     taken: Array<MapData, u64>,
     /// Bytes that were taken out, by share.
     totals: Vec<u64>,
@@ -32,7 +32,7 @@ pub struct Dropped {
 impl Shares {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
         Ok(Self {
-            shares: take_map(ebpf, "SHARES")?,
+            map: take_map(ebpf, "SHARES")?,
             taken: take_map(ebpf, "TAKEN")?,
             totals: vec![0; Share::COUNT as usize],
             changed: Vec::new(),
@@ -70,7 +70,7 @@ impl Shares {
     pub fn take_dropped(&mut self) -> Vec<Dropped> {
         let seen = self.dropped.iter_mut().zip(0..);
         let dropped = seen.filter_map(|(seen, number)| {
-            let share = Share::from_bytes(&self.shares.get(&number, 0).ok()?);
+            let share = Share::from_bytes(&self.map.get(&number, 0).ok()?);
             let n = share.dropped.saturating_sub(*seen);
             *seen = share.dropped;
             (n > 0).then_some(Dropped {

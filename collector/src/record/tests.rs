@@ -15,6 +15,7 @@ fn hello(node: &str) -> Update {
         kernel: "6.12.9".into(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: 0,
         ts: Timestamp(0),
     })
@@ -296,6 +297,7 @@ fn in_the_middle_of_a_session_it_begins_with_what_was_said() {
         kernel: "6.12".into(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: 0,
         ts: Timestamp(0),
     };

@@ -101,6 +101,7 @@ fn hello(node: &Arc<str>, ts: Timestamp, rows: Option<&Batch>) -> Hello {
         kernel: "demo".into(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: rows.map_or(0, |rows| rows.events.len() as u64),
         ts,
     }

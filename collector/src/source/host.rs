@@ -15,8 +15,8 @@ use super::queued::Queued;
 use super::{Stop, Updates, snapshot};
 use crate::identity::{self, Cgroup1, CgroupIndex, Hierarchy, Interfaces};
 use crate::model::{
-    Batch, ConnId, Endpoint, Event, Hello, LossKind, Lost, NodeState, Origin, SourceState,
-    Timestamp, Update, Zone,
+    Batch, ConnId, Degraded, Endpoint, Event, Hello, Lack, LossKind, Lost, NodeState, Origin,
+    SourceState, Timestamp, Update, Zone,
 };
 use crate::probe::requirements::explain_failure;
 use crate::probe::{
@@ -94,7 +94,11 @@ fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> Result<
             .map_err(gone)?;
         let mut reader = Reader::attach(options).map_err(|e| explain_failure(&e))?;
         let hello = reader.hello(options);
-        for update in [Update::Hello(hello), state(node, SourceState::Live)] {
+        let told = hello
+            .degraded_sentence()
+            .map(|said| Update::Note(Some(said)));
+        let first = [Update::Hello(hello), state(node, SourceState::Live)];
+        for update in first.into_iter().chain(told) {
             updates.send(update).await.map_err(gone)?;
         }
         reader
@@ -162,6 +166,7 @@ impl Reader {
 
     /// Lists what is open already.
     fn hello(&mut self, options: &Options) -> Hello {
+        let mut listed = true;
         if options.seed {
             // First: what is in the kernel's list has a cookie from then on, which is its id.
             let all = sock_diag::dump_all_netns();
@@ -170,7 +175,19 @@ impl Reader {
                 Ok(all) => self.list_others(&all),
                 Err(error) => {
                     tracing::warn!("connections without an owner are not listed: {error}");
+                    listed = false;
                 }
+            }
+        }
+        let mut degraded = self.probes.degraded();
+        let has_owners = !options.seed || self.seeded;
+        let lacks = [
+            (!has_owners).then_some(Lack::OwnersAtStart),
+            (!listed).then_some(Lack::OpenAtStart),
+        ];
+        for lack in lacks.into_iter().flatten().map(Degraded::from) {
+            if !degraded.contains(&lack) {
+                degraded.push(lack);
             }
         }
         let seeded = self.events.iter().filter(|e| e.kind.is_none()).count();
@@ -181,6 +198,7 @@ impl Reader {
             kernel: identity::host::kernel_release(),
             accept_hook: Some(self.probes.accept_hook()),
             filter: None,
+            degraded,
             seeded: seeded as u64,
             ts: self.attached,
         }

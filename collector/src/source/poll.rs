@@ -108,6 +108,7 @@ async fn run(options: &Options, updates: &mpsc::Sender<Update>, stop: Stop) -> R
         kernel: host::kernel_release(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: snapshot.len() as u64,
         ts: look.began,
     }))

@@ -380,6 +380,7 @@ fn unknown(node: &Arc<str>, ts: Timestamp) -> Hello {
         kernel: Arc::default(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: 0,
         ts,
     }

@@ -13,9 +13,9 @@ use thiserror::Error;
 
 use super::PROTO;
 use crate::model::{
-    Bye, Comm, ConnId, Endpoint, Event, EventType, Family, Figures, Hello, HookKind, LossKind,
-    Lost, Meta, NodeState, Origin, Peer, PeerKind, Phase, Process, Reason, SourceState, TcpState,
-    Timestamp, Via, Zone, is_link_local,
+    Bye, Comm, ConnId, Degraded, Endpoint, Event, EventType, Family, Figures, Hello, HookKind,
+    LossKind, Lost, Meta, NodeState, Origin, Peer, PeerKind, Phase, Process, Reason, SourceState,
+    TcpState, Timestamp, Via, Zone, is_link_local,
 };
 
 /// A line.
@@ -210,6 +210,7 @@ struct Raw<'a> {
     #[serde(borrow)]
     accept_hook: Option<Cow<'a, str>>,
     filter: Option<Cow<'a, str>>,
+    degraded: Option<Vec<Cow<'a, str>>>,
     seeded: Option<u64>,
     // Losses.
     #[serde(borrow)]
@@ -315,6 +316,12 @@ impl Raw<'_> {
             kernel: arc(self.kernel.as_deref()).unwrap_or_default(),
             accept_hook: known(self.accept_hook.as_deref(), &HookKind::ALL, HookKind::word),
             filter: arc(self.filter.as_deref()),
+            degraded: self
+                .degraded
+                .iter()
+                .flatten()
+                .map(|word| Degraded::of_word(word))
+                .collect(),
             seeded: self.seeded.unwrap_or_default(),
             ts: self.time()?,
         })

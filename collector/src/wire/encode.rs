@@ -256,7 +256,11 @@ pub fn hello(hello: &Hello, out: &mut Vec<u8>) {
     number(out, key!("seeded"), Some(hello.seeded));
     put(out, key!("ts"));
     Encoder::default().quoted(hello.ts, out);
-    put(out, "}\n");
+    put(out, ",\"degraded\":[");
+    for (n, degraded) in hello.degraded.iter().enumerate() {
+        text(out, if n > 0 { "," } else { "" }, Some(degraded.word()));
+    }
+    put(out, "]}\n");
 }
 
 /// Appends the line of a loss on a node.

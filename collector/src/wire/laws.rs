@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::{Decoder, Encoder, Record, WireError};
 use crate::model::{
-    Bye, Comm, Event, EventType, Hello, HookKind, LossKind, Lost, Meta, NodeState, Peer, PeerKind,
-    Phase, Reason, SourceState, TcpState, Timestamp, Via,
+    Bye, Comm, Degraded, Event, EventType, Hello, HookKind, Lack, LossKind, Lost, Meta, NodeState,
+    Peer, PeerKind, Phase, Reason, SourceState, TcpState, Timestamp, Via,
 };
 use crate::testing::{any_event, event, link_local, open_socket};
 
@@ -110,6 +110,7 @@ fn the_other_records_are_as_documented() {
         kernel: "6.18.44".into(),
         accept_hook: Some(HookKind::Syscall),
         filter: None,
+        degraded: vec![Lack::OwnersAtStart.into(), Degraded::of_word("drops")],
         seeded: 12,
         ts: Timestamp(0),
     };
@@ -138,7 +139,7 @@ fn the_other_records_are_as_documented() {
     super::node(&state, &mut out);
     super::bye(&farewell, &mut out);
     let expected = [
-        r#"{"t":"hello","proto":1,"version":"0.1.0","node":"host1","kernel":"6.18.44","accept_hook":"syscall","seeded":12,"ts":"1970-01-01T00:00:00.000000000Z"}"#.to_owned(),
+        r#"{"t":"hello","proto":1,"version":"0.1.0","node":"host1","kernel":"6.18.44","accept_hook":"syscall","seeded":12,"ts":"1970-01-01T00:00:00.000000000Z","degraded":["owners-at-start","drops"]}"#.to_owned(),
         r#"{"t":"lost","src":"ring","n":12,"node":"host1"}"#.to_owned(),
         r#"{"t":"meta","cgroup":804,"node":"host1","namespace":"shop","pod":"cart-1","container":"app","pod_uid":"0f6a2b1c-3d4e-5f60-7182-93a4b5c6d7e8","container_id":null}"#.to_owned(),
         r#"{"t":"node","node":"n2","state":"lost","why":"no route","via":"proxy"}"#.to_owned(),

@@ -181,6 +181,7 @@ impl App {
         let hellos = self.store.nodes().iter().filter_map(|n| n.hello.clone());
         let hellos = hellos.map(|hello| Hello {
             // Nothing is listed in the file, which begins now.
+            degraded: Vec::new(),
             seeded: 0,
             ts: self.now,
             ..hello

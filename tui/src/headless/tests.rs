@@ -32,6 +32,7 @@ fn hello() -> Update {
         kernel: "6.18.44".into(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: 0,
         ts: Timestamp(0),
     })

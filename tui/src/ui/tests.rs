@@ -85,6 +85,7 @@ fn hello() -> Update {
         kernel: "6.12.9".into(),
         accept_hook: Some(HookKind::Fexit),
         filter: None,
+        degraded: Vec::new(),
         seeded: 2,
         ts: NOW,
     })

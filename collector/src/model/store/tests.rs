@@ -68,6 +68,7 @@ fn hello_is_live_and_a_second_one_is_a_restart() {
         kernel: "6.12".into(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: 0,
         ts: NOW,
     };

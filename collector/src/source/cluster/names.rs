@@ -47,6 +47,7 @@ impl Names {
                         Update::Hello(hello) => {
                             notes.clock(&hello.node, ahead);
                             notes.filter(&hello.node, hello.filter.as_ref());
+                            notes.degraded(hello);
                         }
                         Update::State(_) | Update::Meta(_) | Update::Note(_) => {}
                     }
@@ -96,6 +97,7 @@ struct Notes {
     clocks: BTreeMap<Arc<str>, String>,
     /// By what the agents of nodes watch, if not all.
     filters: BTreeMap<Arc<str>, Arc<str>>,
+    degraded: BTreeMap<Arc<str>, String>,
     told: Option<String>,
 }
 
@@ -115,6 +117,13 @@ impl Notes {
         match filter {
             Some(filter) => drop(self.filters.insert(Arc::clone(node), Arc::clone(filter))),
             None => drop(self.filters.remove(node)),
+        }
+    }
+
+    fn degraded(&mut self, hello: &Hello) {
+        match hello.degraded_sentence() {
+            Some(said) => drop(self.degraded.insert(Arc::clone(&hello.node), said)),
+            None => drop(self.degraded.remove(&hello.node)),
         }
     }
 
@@ -139,6 +148,7 @@ impl Notes {
             .kinds
             .iter()
             .chain(&filtered)
+            .chain(self.degraded.values())
             .chain(self.clocks.values())
             .map(String::as_str)
             .collect();
@@ -264,6 +274,7 @@ mod tests {
             kernel: "6.12".into(),
             accept_hook: None,
             filter: None,
+            degraded: Vec::new(),
             seeded,
             ts: Timestamp(0),
         })

@@ -18,6 +18,7 @@ fn hello(node: &str) -> Hello {
         kernel: "6.12.9".into(),
         accept_hook: None,
         filter: None,
+        degraded: Vec::new(),
         seeded: 1,
         ts: event().ts,
     }

@@ -27,10 +27,7 @@ cases! { "holder":
 }
 
 /// The client resets, after `change` has said who has the server's end by now.
-fn reset_of(
-    case: &Case,
-    change: impl FnOnce(&mut Pair) -> Fallible<Option<Who>>,
-) -> Fallible<()> {
+fn reset_of(case: &Case, change: impl FnOnce(&mut Pair) -> Fallible<Option<Who>>) -> Fallible<()> {
     let mut p = Pair::open()?;
     let holder = change(&mut p)?;
     p.client.does(Op::Linger {

@@ -93,10 +93,16 @@ impl Story {
             text(&who.map(|w| w.comm.as_slice())),
             text(&process.map(|p| p.comm.as_bytes())),
         );
-        let thread = who.filter(|w| w.thread != w.comm).map(|w| w.thread.as_slice());
+        let thread = who
+            .filter(|w| w.thread != w.comm)
+            .map(|w| w.thread.as_slice());
         let said = process.and_then(|p| p.thread.as_ref());
         if !row.any_thread {
-            check("thread", text(&thread), text(&said.map(|t| t.as_bytes())));
+            check(
+                "thread",
+                text(&thread),
+                text(&said.map(collector::model::Comm::as_bytes)),
+            );
         }
         if who.is_none_or(|w| w.cgroup.is_some()) {
             check(

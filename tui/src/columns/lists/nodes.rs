@@ -1,6 +1,6 @@
 //! One row per node.
 
-use collector::model::{HookKind, Node, SourceState};
+use collector::model::{Degraded, Hello, HookKind, Node, SourceState};
 
 use super::{Item, ListColumn, Look, Said, figure, word};
 
@@ -63,9 +63,15 @@ fn losses(node: &Node) -> Said<'_> {
     Said::text((!text.is_empty()).then_some(text))
 }
 
+/// Of a node that is not lost: what is not known there.
+fn degraded(hello: &Hello) -> Option<String> {
+    let words: Vec<_> = hello.degraded.iter().map(Degraded::word).collect();
+    (!words.is_empty()).then(|| format!("degraded: {}", words.join(", ")))
+}
+
 fn why(node: &Node) -> Said<'_> {
     match &node.state {
         SourceState::Lost(why) => Said::Text(why.into()),
-        _ => Said::Unknown,
+        _ => Said::text(node.hello.as_ref().and_then(degraded)),
     }
 }

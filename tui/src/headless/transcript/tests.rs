@@ -35,6 +35,7 @@ fn hello(seeded: u64) -> Update {
         kernel: "6.18.44".into(),
         accept_hook: Some(HookKind::Syscall),
         filter: None,
+        degraded: Vec::new(),
         seeded,
         ts: Timestamp(0),
     })
