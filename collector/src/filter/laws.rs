@@ -207,6 +207,10 @@ fn it_prints_in_one_form() {
         ),
         ("comm:~a\\,b comm:~\"a b\"", "comm:~\"a\\,b\" comm:~\"a b\""),
         ("container:a\\x2db", "container:\"a\\\\x2db\""),
+        (
+            "ts>2263-01-01T00:00:00Z ts>=-000044-03-15T12:00:00Z",
+            "ts>2263-01-01T00:00:00.000000000Z ts>=-000044-03-15T12:00:00.000000000Z",
+        ),
     ] {
         assert_eq!(parse(text).to_string(), printed, "{text}");
         assert_eq!(parse(printed), parse(text), "{text}");
@@ -273,7 +277,18 @@ fn any_term() -> impl Strategy<Value = String> {
             Kind::Number => format!("{}{sign}{number}", field.name),
             Kind::Duration => format!("{}{sign}{number}ms,1us", field.shortest()),
             Kind::Size => format!("{}:{number}KiB", field.name),
-            Kind::Time => format!("{}{sign}2026-01-02T03:04:{:02}Z", field.name, a % 60),
+            // All years that a time can have.
+            Kind::Time => {
+                let year = i64::from(number) % 19_998 - 9_999;
+                let sign_of_year = if year < 0 { "-00" } else { "" };
+                let year = format!("{sign_of_year}{:04}", year.abs());
+                let fraction = u16::from_le_bytes([b, c]);
+                format!(
+                    "{}{sign}{year}-12-02T03:04:{:02}.{fraction}Z",
+                    field.name,
+                    a % 60
+                )
+            }
             Kind::Address => format!("{}:{a}.{b}.{c}.{d}/{prefix},10.*", field.name),
         },
     );
