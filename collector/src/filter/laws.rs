@@ -418,6 +418,9 @@ fn a_text_is_taken_as_it_is_and_a_field_can_be_let_go() {
     let port = Filter::exactly("port", "443").expect("a filter");
     assert_eq!(port.to_string(), "port:443");
     assert!(Filter::exactly("port", "x").is_err());
+    let state = Filter::exactly("state", "LISTEN").expect("a filter");
+    assert_eq!(state.to_string(), "state:LISTEN");
+    assert!(Filter::exactly("state", "LISTE").is_err());
 
     let all = Filter::parse("ns:a pod:x !ns:b ns:c curl").expect("a filter");
     assert_eq!(all.without(Key::Namespace).to_string(), "pod:x !ns:b curl");
