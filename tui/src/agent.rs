@@ -13,6 +13,7 @@ use collector::identity::host::node_name;
 use collector::identity::node::node_root;
 use collector::kube::review::Reviews;
 use collector::kube::{access, node_pods};
+use collector::privileges;
 use collector::source::named::{self, Names};
 use collector::source::{Stop, host, watched};
 
@@ -61,6 +62,8 @@ pub(crate) async fn run(options: Agent, probes: &Probes) -> anyhow::Result<ExitC
     if let Some(filter) = filter {
         updates = watched::start(updates, filter);
     }
+    // The source has its threads by now: whoever speaks to clients has nothing to do with probes.
+    privileges::keep(privileges::SHOWING);
     eprintln!("tcpscope: serving {node} on port {}", options.port);
     let mut serving = std::pin::pin!(bound.serve(updates, &source, &stop, authorize));
     loop {

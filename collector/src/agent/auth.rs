@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
+use tokio::sync::Semaphore;
 
 /// What is decided about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ impl Authorize for SharedToken {
 pub(super) const ALLOWED_FOR: Duration = Duration::from_secs(30);
 /// How long a refusal holds: so long after it was permitted a client may still be refused.
 const REFUSED_FOR: Duration = Duration::from_secs(5);
+/// How many tokens are asked about at once; more wait for their turn.
+const ASKED_AT_ONCE: usize = 16;
 /// How many verdicts are remembered.
 const REMEMBERED: usize = 1024;
 /// No token is longer, in bytes.
@@ -79,6 +82,7 @@ const TOKEN_MAX: usize = 16 << 10;
 pub struct Remembered<A> {
     inner: A,
     verdicts: Mutex<FxHashMap<Arc<str>, (Verdict, Instant)>>,
+    turns: Semaphore,
 }
 
 impl<A: Authorize> Remembered<A> {
@@ -88,6 +92,7 @@ impl<A: Authorize> Remembered<A> {
         Self {
             inner,
             verdicts: Mutex::default(),
+            turns: Semaphore::new(ASKED_AT_ONCE),
         }
     }
 
@@ -107,6 +112,16 @@ impl<A: Authorize> Remembered<A> {
         if verdicts.len() >= REMEMBERED {
             verdicts.retain(|_, (_, until)| now < *until);
         }
+        if verdicts.len() >= REMEMBERED && *verdict == Verdict::Allowed {
+            // Anybody can make up as many tokens as fit here.
+            let refused =
+                |(_, (verdict, _)): &(&Arc<str>, &(Verdict, _))| *verdict != Verdict::Allowed;
+            let gone = verdicts
+                .iter()
+                .find(refused)
+                .map(|(token, _)| Arc::clone(token));
+            gone.and_then(|token| verdicts.remove(&token));
+        }
         if verdicts.len() < REMEMBERED {
             verdicts.insert(token.into(), (verdict.clone(), now + holds));
         }
@@ -119,6 +134,11 @@ impl<A: Authorize> Authorize for Remembered<A> {
             if token.is_empty() || token.len() > TOKEN_MAX {
                 return Verdict::Unknown;
             }
+            if let Some(known) = self.known(token, Instant::now()) {
+                return known;
+            }
+            // Nobody closes it, so that there is a turn for everybody. It may be known by then.
+            let _turn = self.turns.acquire().await;
             if let Some(known) = self.known(token, Instant::now()) {
                 return known;
             }
@@ -195,8 +215,43 @@ mod tests {
             remembered.remember(&i.to_string(), &Verdict::Unknown, now);
         }
         assert_eq!(remembered.verdicts.lock().unwrap().len(), REMEMBERED);
+        remembered.remember("also good", &Verdict::Allowed, now);
+        assert_eq!(known("also good", 29), Some(Verdict::Allowed));
+        assert_eq!(remembered.verdicts.lock().unwrap().len(), REMEMBERED);
         let later = now + Duration::from_secs(29);
         remembered.remember("new", &Verdict::Allowed, later);
-        assert_eq!(remembered.verdicts.lock().unwrap().len(), 2);
+        assert_eq!(remembered.verdicts.lock().unwrap().len(), 3);
+    }
+
+    /// Never decides; counts who waits for it.
+    #[derive(Debug, Default)]
+    struct Stuck(AtomicUsize);
+
+    impl Authorize for Stuck {
+        fn decide<'a>(&'a self, token: &'a str) -> Deciding<'a> {
+            if token == "good" {
+                return Box::pin(std::future::ready(Verdict::Allowed));
+            }
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test]
+    async fn few_are_asked_about_at_once_and_who_is_known_does_not_wait() {
+        let remembered = Arc::new(Remembered::new(Stuck::default()));
+        assert_eq!(remembered.decide("good").await, Verdict::Allowed);
+        let asking: Vec<_> = (0..2 * ASKED_AT_ONCE)
+            .map(|n| {
+                let remembered = Arc::clone(&remembered);
+                tokio::spawn(async move { remembered.decide(&n.to_string()).await })
+            })
+            .collect();
+        while remembered.turns.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(remembered.decide("good").await, Verdict::Allowed);
+        assert_eq!(remembered.inner.0.load(Ordering::Relaxed), ASKED_AT_ONCE);
+        asking.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }

@@ -1,7 +1,7 @@
 //! Addresses, and the certificate for those that are not loopback.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A client that has come, and has not shaken hands yet.
 pub(super) struct Incoming {
+    /// The other end's address.
+    pub(super) from: IpAddr,
     socket: TcpStream,
     tls: Option<TlsAcceptor>,
 }
@@ -65,8 +67,9 @@ impl Listener {
     }
 
     pub(super) async fn accept(&self) -> io::Result<Incoming> {
-        let (socket, _) = self.socket.accept().await?;
+        let (socket, from) = self.socket.accept().await?;
         Ok(Incoming {
+            from: from.ip(),
             socket,
             tls: self.tls.clone(),
         })

@@ -20,6 +20,8 @@ pub(super) struct Metrics {
     degraded: Family<DegradedLabels, Gauge>,
     clients: Gauge,
     pub(super) streams: Counter,
+    /// Connections that had to go before they had shown that they may be here.
+    pub(super) evicted: Counter,
     refused: Family<RefusedLabels, Counter>,
 }
 
@@ -63,7 +65,8 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("tcpscope");
         let (events, lost, refused) = (Family::default(), Family::default(), Family::default());
         let (watched, degraded) = (Family::default(), Family::default());
-        let (clients, streams) = (Gauge::default(), Counter::default());
+        let (clients, streams, evicted) =
+            (Gauge::default(), Counter::default(), Counter::default());
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
         registry.register("events", "Events of this node, by type", events.clone());
@@ -85,6 +88,11 @@ impl Default for Metrics {
         registry.register("clients", "Streams that are open", clients.clone());
         registry.register("streams", "Streams that were opened", streams.clone());
         registry.register(
+            "evicted",
+            "Connections that were closed for others before a request of theirs was accepted",
+            evicted.clone(),
+        );
+        registry.register(
             "refused",
             "Requests that were refused, by status",
             refused.clone(),
@@ -97,6 +105,7 @@ impl Default for Metrics {
             degraded,
             clients,
             streams,
+            evicted,
             refused,
         }
     }

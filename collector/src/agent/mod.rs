@@ -14,6 +14,7 @@ mod hub;
 mod lines;
 mod listen;
 mod metrics;
+mod places;
 pub mod probe;
 mod queue;
 mod rate;

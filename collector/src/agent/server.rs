@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, StreamBody};
@@ -21,6 +22,7 @@ use super::auth::{Authorize, Verdict};
 use super::hub::Hub;
 use super::lines::{About, Allowed};
 use super::listen::{Incoming, Listener};
+use super::places::{Eviction, Held, Places};
 use super::queue::{Queue, Wanted};
 use super::rate::Bucket;
 use super::reply::{self, Body};
@@ -31,8 +33,8 @@ use super::{CONTENT_TYPE, GRACE, TOKEN_HEADER, lines, stream};
 const HEAD_MAX: usize = 16 << 10;
 /// How long a client may take to send it.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// How many connections at once, whoever they are from.
-const CONNECTIONS: usize = 128;
+/// How long a connection lasts that is no stream, whatever it waits for.
+const WITHOUT_STREAM: Duration = Duration::from_secs(30);
 /// How long to wait when there are no more descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -67,17 +69,17 @@ impl Server {
     /// Accepts until it is over; then those who are there have a while to hear the last words.
     pub(super) async fn run(self, listeners: Vec<Listener>, over: watch::Receiver<bool>) {
         let server = Arc::new(self);
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Arc::new(Places::new(server.hub.metrics.evicted.clone()));
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            let (server, room, over) = (Arc::clone(&server), Arc::clone(&room), over.clone());
-            accepting.spawn(accept(server, listener, room, over));
+            let (server, places, over) = (Arc::clone(&server), Arc::clone(&places), over.clone());
+            accepting.spawn(accept(server, listener, places, over));
         }
         while accepting.join_next().await.is_some() {}
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Unread>) -> Response<Body> {
-        let response = self.route(&request).await;
+    async fn answer(&self, request: &Request<Unread>, guest: &Guest) -> Response<Body> {
+        let response = self.route(request, guest).await;
         let status = response.status();
         if !status.is_success() {
             self.hub.metrics.refuse(status.as_u16());
@@ -85,14 +87,16 @@ impl Server {
         response
     }
 
-    async fn route(&self, request: &Request<Unread>) -> Response<Body> {
+    async fn route(&self, request: &Request<Unread>, guest: &Guest) -> Response<Body> {
         let route = Route::of(request.uri().path());
         // What there is here and what not is for those who may ask.
-        if !route.as_ref().is_some_and(Route::is_public)
-            && let Err(refusal) = self.admit(request.headers()).await
-        {
-            return refusal.into();
+        if !route.as_ref().is_some_and(Route::is_public) {
+            guest.place.asks();
+            if let Err(refusal) = self.admit(request.headers()).await {
+                return refusal.into();
+            }
         }
+        guest.place.proven();
         if request.method() != Method::GET {
             return reply::error(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
         }
@@ -113,7 +117,10 @@ impl Server {
             }
             Some(Route::Stream) => {
                 let token = token(request.headers()).unwrap_or_default();
-                self.stream(request.uri().query().unwrap_or_default(), token)
+                let query = request.uri().query().unwrap_or_default();
+                let response = self.stream(query, token);
+                guest.streams(response.status().is_success());
+                response
             }
         }
     }
@@ -211,6 +218,33 @@ impl Drop for Client {
     }
 }
 
+/// Whoever a connection is from.
+struct Guest {
+    place: Held,
+    streams: AtomicBool,
+}
+
+impl Guest {
+    fn new(place: Held) -> Self {
+        Self {
+            place,
+            streams: AtomicBool::new(false),
+        }
+    }
+
+    fn streams(&self, streams: bool) {
+        self.streams.store(streams, Ordering::Relaxed);
+    }
+
+    /// Waits until a connection that is no stream should be over.
+    async fn overstays(&self) {
+        sleep(WITHOUT_STREAM).await;
+        if self.streams.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 fn token(headers: &HeaderMap) -> Option<&str> {
     let ours = headers.get(TOKEN_HEADER).map(|value| value.to_str().ok());
     ours.unwrap_or_else(|| {
@@ -223,7 +257,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 async fn accept(
     server: Arc<Server>,
     listener: Listener,
-    room: Arc<Semaphore>,
+    places: Arc<Places>,
     mut over: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -242,32 +276,52 @@ async fn accept(
                 continue;
             }
         };
-        // A full house closes the door: who waits outside costs as much as who is in.
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            continue;
+        // Who has to wait for a place has all the others wait outside: there they cost nothing.
+        let (place, eviction) = tokio::select! {
+            biased;
+            _ = over.wait_for(|over| *over) => break,
+            entered = places.enter(incoming.from) => entered,
         };
         let (server, over) = (Arc::clone(&server), over.clone());
         connections.spawn(async move {
-            if let Err(error) = serve(server, incoming, over).await {
+            if let Err(error) = host(server, incoming, Guest::new(place), eviction, over).await {
                 tracing::debug!("a client has gone: {error}");
             }
-            drop(permit);
         });
     }
     let last_words = async { while connections.join_next().await.is_some() {} };
     let _ = timeout(GRACE, last_words).await;
 }
 
-async fn serve(
+/// A connection's end, if it is not a good one.
+type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Serves a connection until it ends, or has to.
+async fn host(
     server: Arc<Server>,
     incoming: Incoming,
+    guest: Guest,
+    eviction: Eviction,
+    over: watch::Receiver<bool>,
+) -> End {
+    tokio::select! {
+        end = serve(&server, incoming, &guest, over) => end,
+        () = eviction.told() => Err("others needed its place".into()),
+        () = guest.overstays() => Err("it took too long".into()),
+    }
+}
+
+async fn serve(
+    server: &Server,
+    incoming: Incoming,
+    guest: &Guest,
     mut over: watch::Receiver<bool>,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+) -> End {
     let io = TokioIo::new(incoming.shake_hands().await?);
-    let service = service_fn(|request| {
-        let server = Arc::clone(&server);
-        async move { Ok::<_, Infallible>(server.answer(request).await) }
-    });
+    let service =
+        service_fn(
+            |request| async move { Ok::<_, Infallible>(server.answer(&request, guest).await) },
+        );
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

@@ -44,6 +44,7 @@ impl Authorize for Door {
             "stranger" => Verdict::Forbidden("stranger may not".to_owned()),
             "once" if !self.0.swap(true, Ordering::Relaxed) => Verdict::Allowed,
             "once" => Verdict::Forbidden("once may no longer".to_owned()),
+            "stuck" => return Box::pin(std::future::pending()),
             "later" => Verdict::Undecided("nobody can say".to_owned()),
             _ => Verdict::Unknown,
         };

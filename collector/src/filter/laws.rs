@@ -210,6 +210,10 @@ fn it_prints_in_one_form() {
         ),
         ("comm:~a\\,b comm:~\"a b\"", "comm:~\"a\\,b\" comm:~\"a b\""),
         ("container:a\\x2db", "container:\"a\\\\x2db\""),
+        (
+            "ts>2263-01-01T00:00:00Z ts>=-000044-03-15T12:00:00Z",
+            "ts>2263-01-01T00:00:00.000000000Z ts>=-000044-03-15T12:00:00.000000000Z",
+        ),
     ] {
         assert_eq!(parse(text).to_string(), printed, "{text}");
         assert_eq!(parse(printed), parse(text), "{text}");
@@ -276,7 +280,18 @@ fn any_term() -> impl Strategy<Value = String> {
             Kind::Number => format!("{}{sign}{number}", field.name),
             Kind::Duration => format!("{}{sign}{number}ms,1us", field.shortest()),
             Kind::Size => format!("{}:{number}KiB", field.name),
-            Kind::Time => format!("{}{sign}2026-01-02T03:04:{:02}Z", field.name, a % 60),
+            // All years that a time can have.
+            Kind::Time => {
+                let year = i64::from(number) % 19_998 - 9_999;
+                let sign_of_year = if year < 0 { "-00" } else { "" };
+                let year = format!("{sign_of_year}{:04}", year.abs());
+                let fraction = u16::from_le_bytes([b, c]);
+                format!(
+                    "{}{sign}{year}-12-02T03:04:{:02}.{fraction}Z",
+                    field.name,
+                    a % 60
+                )
+            }
             Kind::Address if a % 2 == 0 => {
                 let (link, len) = (["eth0", "v-1", "3"][usize::from(b) % 3], 10 + prefix);
                 format!(
@@ -453,6 +468,9 @@ fn a_text_is_taken_as_it_is_and_a_field_can_be_let_go() {
     let port = Filter::exactly("port", "443").expect("a filter");
     assert_eq!(port.to_string(), "port:443");
     assert!(Filter::exactly("port", "x").is_err());
+    let state = Filter::exactly("state", "LISTEN").expect("a filter");
+    assert_eq!(state.to_string(), "state:LISTEN");
+    assert!(Filter::exactly("state", "LISTE").is_err());
 
     let all = Filter::parse("ns:a pod:x !ns:b ns:c curl").expect("a filter");
     assert_eq!(all.without(Key::Namespace).to_string(), "pod:x !ns:b curl");

@@ -176,6 +176,12 @@ fn text_value(field: &Field, glob: Glob) -> Value {
     }
 }
 
+/// Whether a field can have this word.
+pub(super) fn known_word(field: &Field, text: &str, words: &[&str]) -> Result<(), FilterError> {
+    let error = |message| FilterError { column: 0, message };
+    known(field, text, words, |a, b| a == b).map_err(error)
+}
+
 fn known(
     field: &Field,
     text: &str,

@@ -7,7 +7,6 @@ use super::glob::Glob;
 use super::net::Net;
 use super::syntax::{ESCAPED, OPERATORS};
 use super::terms::{Filter, Term, Test, Value, Word};
-use crate::model::Timestamp;
 use crate::units;
 
 impl Display for Filter {
@@ -66,8 +65,9 @@ fn print_number(f: &mut fmt::Formatter<'_>, field: &Field, number: i128) -> fmt:
     match field.kind {
         Kind::Duration => f.write_str(&with_unit(&units::DURATIONS)),
         Kind::Size => f.write_str(&with_unit(&units::SIZES)),
-        Kind::Time => match i64::try_from(number) {
-            Ok(nanos) => Timestamp(nanos).fmt(f),
+        // Not as an event's time, which ends in 2262: a bound may be of any year that reads.
+        Kind::Time => match jiff::Timestamp::from_nanosecond(number) {
+            Ok(ts) => write!(f, "{ts:.9}"),
             Err(_) => number.fmt(f),
         },
         _ => number.fmt(f),

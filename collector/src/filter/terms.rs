@@ -71,14 +71,13 @@ impl Filter {
         let Some(field) = Field::named(field) else {
             return Err(parse::unknown_field(field, 0));
         };
-        let literal = Value::Text(Glob::literal(value));
-        Ok(Self::one(Test::Is(
-            field,
-            match field.kind {
-                Kind::Text | Kind::Word(_) => vec![literal],
-                _ => parse::values(field, value)?,
-            },
-        )))
+        let literal = || vec![Value::Text(Glob::literal(value))];
+        let values = match field.kind {
+            Kind::Text => literal(),
+            Kind::Word(words) => parse::known_word(field, value, &words()).map(|()| literal())?,
+            _ => parse::values(field, value)?,
+        };
+        Ok(Self::one(Test::Is(field, values)))
     }
 
     /// The filter without its terms `field:value` of this field; negated ones stay.

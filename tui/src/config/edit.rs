@@ -23,7 +23,7 @@ pub(crate) fn set_columns(path: &Path, view: &str, columns: &[String]) -> anyhow
     write(path, &text)
 }
 
-fn with_columns(text: &str, view: &str, columns: &[String]) -> anyhow::Result<String> {
+pub(super) fn with_columns(text: &str, view: &str, columns: &[String]) -> anyhow::Result<String> {
     let mut document: DocumentMut = text.parse().context("it is not TOML")?;
     let table = document
         .entry("columns")

@@ -1,5 +1,11 @@
 //! Who is let in, and what they may ask.
 
+use std::collections::BTreeMap;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+use tokio::task::JoinSet;
+
 use super::*;
 
 #[tokio::test]
@@ -112,4 +118,126 @@ async fn a_request_that_is_too_long_is_refused() {
     let answer = timeout(BOUND, sender.send_request(request)).await.unwrap();
     assert!(answer.is_err() || answer.is_ok_and(|a| a.status() == 431));
     connection.abort();
+}
+
+/// So many connections that send this and no more, each made anew when it is closed; until it is
+/// dropped.
+pub(super) struct Crowd {
+    _all: JoinSet<()>,
+}
+
+impl Crowd {
+    /// From an address of this host to one.
+    pub(super) fn come(n: usize, from: [u8; 4], to: SocketAddr, sends: &'static [u8]) -> Self {
+        let mut crowd = JoinSet::new();
+        for _ in 0..n {
+            crowd.spawn(async move {
+                loop {
+                    // Whatever fails: the next one comes.
+                    let _ = stay(from, to, sends).await;
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        Self { _all: crowd }
+    }
+}
+
+/// Until it is sent away.
+async fn stay(from: [u8; 4], to: SocketAddr, sends: &[u8]) -> std::io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((from, 0)))?;
+    let mut socket = socket.connect(to).await?;
+    socket.write_all(sends).await?;
+    socket.read_to_end(&mut Vec::new()).await?;
+    Ok(())
+}
+
+const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
+const HALF_A_HEAD: &[u8] = b"GET /v1/hello HTTP/1.1\r\nhost: agent\r\nx-more: ";
+
+impl Running {
+    pub(super) fn at(&self, address: [u8; 4]) -> SocketAddr {
+        SocketAddr::from((address, self.port))
+    }
+
+    async fn evicted(&self) -> u64 {
+        let metrics = self.get("/metrics").await.text().await;
+        let name = "tcpscope_evicted_total ";
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().parse().unwrap()
+    }
+
+    /// Waits until so many had to go.
+    pub(super) async fn crowded(&self, evicted: u64) {
+        let crowded = async { while self.evicted().await < evicted {} };
+        timeout(BOUND, crowded).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn those_who_say_nothing_shut_nobody_out() {
+    let agent = Running::start(Options::default()).await;
+    let mut stream = agent.stream("").await;
+    assert_eq!(agent.evicted().await, 0);
+    let to = agent.at(LOCALHOST);
+    let _silent = Crowd::come(160, LOCALHOST, to, b"");
+    let _half = Crowd::come(160, LOCALHOST, to, HALF_A_HEAD);
+    agent.crowded(320).await;
+
+    let mut answered = BTreeMap::new();
+    for _ in 0..5 {
+        let mut asking = JoinSet::new();
+        for _ in 0..6 {
+            let port = agent.port;
+            asking.spawn(async move { format!("{:?}", probe::ask(port, "/healthz").await) });
+            asking.spawn(async move {
+                let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+                let token = [(TOKEN_HEADER, GOOD)];
+                let answer = get(socket.unwrap(), "/v1/hello", &token).await;
+                answer.status.to_string()
+            });
+        }
+        for answer in asking.join_all().await {
+            *answered.entry(answer).or_insert(0) += 1;
+        }
+    }
+    let expected = [("200".to_owned(), 30), ("Ok(())".to_owned(), 30)];
+    assert_eq!(answered, BTreeMap::from(expected));
+    let mut another = agent.stream("").await;
+    agent.happen(vec![sample::connect(1, 1)], vec![]).await;
+    for stream in [&mut stream, &mut another] {
+        let heard = async { while stream.line().await["t"] != "ev" {} };
+        timeout(BOUND, heard).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn those_with_tokens_of_nobody_shut_nobody_out() {
+    const GARBAGE: &[u8] = b"GET /v1/hello HTTP/1.1\r\nx-tcpscope-token: nobody\r\n\r\n";
+    const STUCK: &[u8] = b"GET /v1/hello HTTP/1.1\r\nx-tcpscope-token: stuck\r\n\r\n";
+    let agent = Running::start(Options::default()).await;
+    let to = agent.at(LOCALHOST);
+    let _garbage = Crowd::come(80, LOCALHOST, to, GARBAGE);
+    let _stuck = Crowd::come(80, LOCALHOST, to, STUCK);
+    agent.crowded(80).await;
+    for _ in 0..30 {
+        assert_eq!(probe::ask(agent.port, "/healthz").await, Ok(()));
+        assert_eq!(agent.get("/v1/hello").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn other_addresses_do_not_wait_for_one_that_is_crowded() {
+    let agent = Running::start(Options::default()).await;
+    let mut first = TcpStream::connect(agent.at(LOCALHOST)).await.unwrap();
+    let _crowd = Crowd::come(160, [127, 0, 0, 3], agent.at(LOCALHOST), b"");
+    agent.crowded(320).await;
+    // It came before all of them, and is here still.
+    let request = b"GET /healthz HTTP/1.1\r\nhost: agent\r\n\r\n";
+    first.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    let read = timeout(BOUND, first.read_to_end(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"), "{answer:?}");
 }

@@ -2,6 +2,13 @@
 
 use super::*;
 
+async fn shake_hands(socket: TcpStream) -> tokio_rustls::client::TlsStream<TcpStream> {
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(trusting::anybody()));
+    let name = socket.peer_addr().unwrap().ip().into();
+    let shaking = connector.connect(name, socket);
+    timeout(BOUND, shaking).await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn the_pods_address_speaks_tls() {
     let address = Ipv4Addr::new(127, 0, 0, 2);
@@ -11,11 +18,28 @@ async fn the_pods_address_speaks_tls() {
     };
     let agent = Running::start(options).await;
     let socket = TcpStream::connect((address, agent.port)).await.unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(trusting::anybody()));
-    let tls = connector.connect(address.to_string().try_into().unwrap(), socket);
-    let tls = timeout(BOUND, tls).await.unwrap().unwrap();
+    let tls = shake_hands(socket).await;
     let mut stream = get(tls, "/v1/stream?proto=1", &[(TOKEN_HEADER, GOOD)]).await;
     assert_eq!(stream.line().await["t"], "hello");
+}
+
+#[tokio::test]
+async fn those_who_never_shake_hands_shut_nobody_out() {
+    let address = [127, 0, 0, 2];
+    let options = Options {
+        address: Some(Ipv4Addr::from(address).into()),
+        ..Options::default()
+    };
+    let agent = Running::start(options).await;
+    let _crowd = door::Crowd::come(160, address, agent.at(address), b"");
+    agent.crowded(160).await;
+    for _ in 0..10 {
+        let socket = TcpStream::connect(agent.at(address)).await.unwrap();
+        let tls = shake_hands(socket).await;
+        let answer = get(tls, "/v1/hello", &[(TOKEN_HEADER, GOOD)]).await;
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(probe::ask(agent.port, "/healthz").await, Ok(()));
 }
 
 /// A client that takes any certificate, as the API server does with a pod's.

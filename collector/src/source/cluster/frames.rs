@@ -139,12 +139,15 @@ fn empty(node: &Arc<str>) -> Batch {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::event;
     use crate::wire::Encoder;
 
-    fn stream() -> Vec<u8> {
+    pub(super) fn stream() -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(
             concat!(
