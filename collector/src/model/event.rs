@@ -313,10 +313,12 @@ impl Comm {
         &self.0
     }
 
-    /// As the name of a thread beside that of its process: `None` where it says nothing more.
+    /// As the name of a thread beside that of its process: `None` where it is shown as the same, or empty.
     #[must_use]
     pub fn beside(self, process: Self) -> Option<Self> {
-        Some(self).filter(|name| *name != process && *name != Self::default())
+        let differs = self != process && self != Self::default();
+        // Bytes that are no text look alike.
+        (differs && self.to_string() != process.to_string()).then_some(self)
     }
 
     /// The bytes up to the first NUL.
