@@ -69,12 +69,11 @@ pub(super) fn event(
         mntns: known_u32(if owned { task.mntns } else { 0 }),
         cgroup: if owned { cgroup(task.cgroup) } else { None },
         peer: None,
-        scope: out.origins.scope(
-            [local, remote],
-            known(record.netns),
-            record.ifindex,
-            owned.then_some(task.pid),
-        ),
+        scope: known(record.ifindex).and_then(|ifindex| {
+            let pid = owned.then_some(task.pid);
+            let ends = [local, remote];
+            out.origins.scope(ends, known(record.netns), ifindex, pid)
+        }),
     }
 }
 
