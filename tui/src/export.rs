@@ -201,12 +201,12 @@ impl Export {
 pub(crate) fn losses(store: &collector::model::Store) -> Vec<(Arc<str>, Lost)> {
     let mut lost: Vec<(Arc<str>, Lost)> = Vec::new();
     for node in store.nodes() {
-        let of_node = node.losses.iter().map(|(kind, n)| Lost { kind, n });
+        let of_node = node.losses.iter().map(|(kind, n)| Lost::new(kind, n));
         lost.extend(of_node.map(|lost| (Arc::clone(&node.name), lost)));
     }
     if let (n @ 1.., Some(node)) = (store.evicted(), store.nodes().first()) {
         let kind = LossKind::Evicted;
-        lost.push((Arc::clone(&node.name), Lost { kind, n }));
+        lost.push((Arc::clone(&node.name), Lost::new(kind, n)));
     }
     lost
 }

@@ -182,10 +182,7 @@ impl History {
                     |state: Option<TcpState>| state.is_some_and(|s| Trouble::of_state(s).is_some());
                 let listings = self.listings(now, |connection| stuck(connection.row.state));
                 beginning.items.extend(listings);
-                beginning.evicted = (missing > 0).then_some(Lost {
-                    kind: LossKind::Evicted,
-                    n: missing,
-                });
+                beginning.evicted = (missing > 0).then_some(Lost::new(LossKind::Evicted, missing));
             }
             _ => {
                 beginning.items = self.listings(now, |_| true).collect();
@@ -265,10 +262,7 @@ mod tests {
     }
 
     fn ring(n: u64) -> Lost {
-        Lost {
-            kind: LossKind::Ring,
-            n,
-        }
+        Lost::new(LossKind::Ring, n)
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub(super) fn lost(node: &str, lost: &Lost, number: u64, out: &mut Vec<u8>) {
 
 /// Appends what was lost to this client alone.
 pub(super) fn owed(node: &str, kind: LossKind, n: u64, out: &mut Vec<u8>) {
-    wire::lost(node, &Lost { kind, n }, out);
+    wire::lost(node, &Lost::new(kind, n), out);
 }
 
 /// The sign of life.
@@ -177,10 +177,7 @@ mod tests {
     #[test]
     fn the_other_lines() {
         let mut out = Vec::new();
-        let ring = Lost {
-            kind: LossKind::Ring,
-            n: 3,
-        };
+        let ring = Lost::new(LossKind::Ring, 3);
         lost("n1", &ring, 9, &mut out);
         owed("n1", LossKind::Client, 2, &mut out);
         let hb = Heartbeat {

@@ -164,7 +164,7 @@ impl Inner {
     }
 
     fn owe(&mut self, kind: LossKind) {
-        self.owed.add(&Lost { kind, n: 1 });
+        self.owed.add(&Lost::new(kind, 1));
     }
 }
 
@@ -190,10 +190,7 @@ mod tests {
     fn the_oldest_goes_when_it_is_full_and_is_counted() {
         let queue = queue("", None);
         let most = MOST as u64;
-        let loss = Lost {
-            kind: LossKind::Ring,
-            n: 5,
-        };
+        let loss = Lost::new(LossKind::Ring, 5);
         queue.offer(&[(1, Item::Lost(loss))], Instant::now());
         queue.offer(&events(2..most + 4), Instant::now());
         let taken = queue.take(1);

@@ -105,7 +105,7 @@ impl Told {
     /// Writes what was taken; what is to be the last word after it, if it is time for one.
     fn all(&mut self, taken: Taken, out: &mut Vec<u8>) -> Option<Bye> {
         for (kind, n) in taken.owed.iter() {
-            self.owed(&Lost { kind, n }, out);
+            self.owed(&Lost::new(kind, n), out);
         }
         for (number, item) in taken.items {
             match item {
@@ -161,7 +161,7 @@ impl Told {
         // With nothing taken it says up to where all is told already.
         let taken = queue.take(0);
         for (kind, n) in taken.owed.iter() {
-            self.owed(&Lost { kind, n }, out);
+            self.owed(&Lost::new(kind, n), out);
         }
         if taken.queued == 0 {
             self.seq = taken.through;

@@ -222,8 +222,5 @@ fn hello() -> Hello {
 }
 
 fn ring(n: u64) -> Lost {
-    Lost {
-        kind: LossKind::Ring,
-        n,
-    }
+    Lost::new(LossKind::Ring, n)
 }

@@ -278,7 +278,7 @@ mod tests {
     use crate::testing::{event, open_socket};
 
     fn lost() -> [(&'static str, Lost); 2] {
-        let lost = |kind, n| ("host1", Lost { kind, n });
+        let lost = |kind, n| ("host1", Lost::new(kind, n));
         [lost(LossKind::Ring, 12), lost(LossKind::Evicted, 1_234)]
     }
 

@@ -121,10 +121,7 @@ mod tests {
                 ],
             ],
         };
-        let lost = Lost {
-            kind: LossKind::Ring,
-            n: 7,
-        };
+        let lost = Lost::new(LossKind::Ring, 7);
         let mut out = Vec::new();
         sheet.write(format, &[("n1", lost)], &mut out);
         String::from_utf8(out).unwrap()

@@ -121,6 +121,27 @@ pub struct Lost {
     pub kind: LossKind,
     /// How many.
     pub n: u64,
+    /// Whose they were, where that is known.
+    pub by: Option<Arc<Dropper>>,
+}
+
+impl Lost {
+    /// So many events, of nobody that is known.
+    #[must_use]
+    pub fn new(kind: LossKind, n: u64) -> Self {
+        Self { kind, n, by: None }
+    }
+}
+
+/// Whose events did not fit into the kernel's ring buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropper {
+    /// The user.
+    pub uid: u32,
+    /// Where that user's processes run; `None` is unknown.
+    pub cgroup: Option<u64>,
+    /// The workload of that cgroup.
+    pub origin: Arc<Origin>,
 }
 
 /// Events of one node, in its order, and what was lost among them.

@@ -64,10 +64,7 @@ mod tests {
     #[test]
     fn losses_of_a_second_are_one_gap_and_the_oldest_go() {
         let at = |seconds: i64| Timestamp(seconds * 1_000_000_000);
-        let lost = Lost {
-            kind: LossKind::Ring,
-            n: 3,
-        };
+        let lost = Lost::new(LossKind::Ring, 3);
         let mut gaps = Gaps::default();
         gaps.add(NodeIx(0), &lost, at(5));
         gaps.add(NodeIx(1), &lost, at(5));

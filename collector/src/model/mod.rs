@@ -22,7 +22,7 @@ mod workloads;
 mod zone;
 
 pub use batch::{
-    Batch, Bye, Hello, HookKind, LossKind, Lost, Meta, NodeState, SourceState, Update, Via,
+    Batch, Bye, Dropper, Hello, HookKind, LossKind, Lost, Meta, NodeState, SourceState, Update, Via,
 };
 pub use connection::{ConnKey, ConnState, Connection, Connections};
 pub use degraded::{Degraded, Lack};

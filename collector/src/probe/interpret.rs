@@ -17,6 +17,7 @@ use nonmax::NonMaxU64;
 use probe_common::{Record, flag, kind};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use self::row::cgroup_id;
 use self::row::{elapsed_us, endpoints, event, family, figures, is_sane};
 use super::clock::Clock;
 use crate::model::{

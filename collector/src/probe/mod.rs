@@ -18,7 +18,7 @@ mod skipped;
 pub use btf::BtfError;
 pub use clock::{Clock, monotonic_ns};
 pub use drift::{DriftCheck, LastLook};
-pub use interpret::{HalfClosed, Interpreter, Origins, Output, Unheld};
+pub use interpret::{HalfClosed, Interpreter, Origins, Output, Unheld, cgroup_id};
 pub use load::{Options, ProbeError, Probes};
 pub use ring::Ring;
 pub use shares::{Dropped, Shares};

@@ -68,10 +68,7 @@ async fn lines(all: Vec<Update>) -> Vec<String> {
 
 #[tokio::test]
 async fn a_session_of_one_node_is_greeting_rows_farewell() {
-    let ring = Lost {
-        kind: LossKind::Ring,
-        n: 7,
-    };
+    let ring = Lost::new(LossKind::Ring, 7);
     let written = lines(vec![
         state("host1", SourceState::Connecting),
         hello("host1"),
@@ -255,7 +252,7 @@ fn meta(node: &str) -> Update {
 /// Sessions: each node is greeted before it has events.
 fn any_session() -> impl Strategy<Value = Vec<Update>> {
     let node = || select(&["a", "b"][..]);
-    let loss = (select(&LossKind::ALL[..]), 1..9_u64).prop_map(|(kind, n)| Lost { kind, n });
+    let loss = (select(&LossKind::ALL[..]), 1..9_u64).prop_map(|(kind, n)| Lost::new(kind, n));
     let step = prop_oneof![
         4 => (node(), vec(any_event(), 0..4), vec(loss, 0..2)).prop_map(|(n, e, l)| batch(n, e, l)),
         1 => node().prop_map(hello),

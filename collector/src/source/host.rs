@@ -15,8 +15,8 @@ use super::queued::Queued;
 use super::{Stop, Updates, snapshot};
 use crate::identity::{self, Cgroup1, CgroupIndex, Hierarchy, Interfaces};
 use crate::model::{
-    Batch, ConnId, Degraded, Endpoint, Event, Hello, Lack, LossKind, Lost, NodeState, Origin,
-    SourceState, Timestamp, Update, Zone,
+    Batch, ConnId, Degraded, Dropper, Endpoint, Event, Hello, Lack, LossKind, Lost, NodeState,
+    Origin, SourceState, Timestamp, Update, Zone,
 };
 use crate::probe::requirements::explain_failure;
 use crate::probe::{
@@ -317,7 +317,7 @@ impl Reader {
         let n = self.probes.unsaid_endings();
         if n > 0 {
             let kind = LossKind::Ring;
-            lost.push(Lost { kind, n });
+            lost.push(Lost::new(kind, n));
         }
         let _ = self.send(updates, &mut lost).await;
         let _ = updates.send(state(&self.node, SourceState::Ended)).await;
@@ -414,10 +414,35 @@ impl Reader {
             (LossKind::Recursion, self.probes.take_skipped()),
             (LossKind::Drift, self.drift()),
         ];
-        lost.into_iter()
-            .map(|(kind, n)| Lost { kind, n })
-            .filter(|lost| lost.n > 0)
-            .collect()
+        let (by, dropped) = if ring > 0 {
+            self.droppers()
+        } else {
+            (Vec::new(), 0)
+        };
+        let [(kind, ring), rest @ ..] = lost;
+        let rest = rest.map(|(kind, n)| Lost::new(kind, n));
+        let unknown = Lost::new(kind, ring.saturating_sub(dropped));
+        let all = by.into_iter().chain([unknown]).chain(rest);
+        all.filter(|lost| lost.n > 0).collect()
+    }
+
+    /// Who has dropped what did not fit into the ring, and how much that is.
+    fn droppers(&mut self) -> (Vec<Lost>, u64) {
+        let dropped = self.probes.shares().take_dropped();
+        let n = dropped.iter().map(|dropped| dropped.n).sum();
+        let origins = &mut self.origins;
+        let lost = dropped.into_iter().map(|dropped| {
+            let by = Dropper {
+                uid: dropped.uid,
+                cgroup: probe::cgroup_id(dropped.cgroup),
+                origin: origins.origin(dropped.cgroup),
+            };
+            Lost {
+                by: Some(Arc::new(by)),
+                ..Lost::new(LossKind::Ring, dropped.n)
+            }
+        });
+        (lost.collect(), n)
     }
 }
 

@@ -13,9 +13,9 @@ use thiserror::Error;
 
 use super::PROTO;
 use crate::model::{
-    Bye, Comm, ConnId, Degraded, Endpoint, Event, EventType, Family, Figures, Hello, HookKind,
-    LossKind, Lost, Meta, NodeState, Origin, Peer, PeerKind, Phase, Process, Reason, SourceState,
-    TcpState, Timestamp, Via, Zone, is_link_local,
+    Bye, Comm, ConnId, Degraded, Dropper, Endpoint, Event, EventType, Family, Figures, Hello,
+    HookKind, LossKind, Lost, Meta, NodeState, Origin, Peer, PeerKind, Phase, Process, Reason,
+    SourceState, TcpState, Timestamp, Via, Zone, is_link_local,
 };
 
 /// A line.
@@ -333,7 +333,21 @@ impl Raw<'_> {
             known(Some(src), &LossKind::ALL, LossKind::word)
         })?;
         let n = self.n.ok_or(WireError::Missing("n"))?;
-        Ok(Record::Lost(self.node()?, Lost { kind, n }))
+        let node = self.node()?;
+        let by = self.uid.map(|uid| {
+            let origin = Origin {
+                node: Arc::clone(&node),
+                namespace: arc(self.namespace.as_deref()),
+                pod: arc(self.pod.as_deref()),
+                container: arc(self.container.as_deref()),
+            };
+            Arc::new(Dropper {
+                uid,
+                cgroup: self.cgroup,
+                origin: Arc::new(origin),
+            })
+        });
+        Ok(Record::Lost(node, Lost { kind, n, by }))
     }
 
     fn node_state(&self) -> Result<NodeState, WireError> {

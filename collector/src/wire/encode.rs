@@ -269,6 +269,13 @@ pub fn lost(node: &str, lost: &Lost, out: &mut Vec<u8>) {
     word(out, key!("src"), Some(lost.kind.word()));
     number(out, key!("n"), Some(lost.n));
     text(out, key!("node"), Some(node));
+    if let Some(by) = &lost.by {
+        number(out, key!("uid"), Some(by.uid));
+        number(out, key!("cgroup"), by.cgroup);
+        text(out, key!("namespace"), by.origin.namespace.as_deref());
+        text(out, key!("pod"), by.origin.pod.as_deref());
+        text(out, key!("container"), by.origin.container.as_deref());
+    }
     put(out, "}\n");
 }
 

@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::{Decoder, Encoder, Record, WireError};
 use crate::model::{
-    Bye, Comm, Degraded, Event, EventType, Hello, HookKind, Lack, LossKind, Lost, Meta, NodeState,
-    Peer, PeerKind, Phase, Reason, SourceState, TcpState, Timestamp, Via,
+    Bye, Comm, Degraded, Dropper, Event, EventType, Hello, HookKind, Lack, LossKind, Lost, Meta,
+    NodeState, Origin, Peer, PeerKind, Phase, Reason, SourceState, TcpState, Timestamp, Via,
 };
 use crate::testing::{any_event, event, link_local, open_socket};
 
@@ -114,9 +114,19 @@ fn the_other_records_are_as_documented() {
         seeded: 12,
         ts: Timestamp(0),
     };
-    let loss = Lost {
-        kind: LossKind::Ring,
-        n: 12,
+    let loss = Lost::new(LossKind::Ring, 12);
+    let by = Dropper {
+        uid: 1000,
+        cgroup: Some(804),
+        origin: Arc::new(Origin {
+            node: "host1".into(),
+            container: Some("app".into()),
+            ..Origin::default()
+        }),
+    };
+    let loss_by = Lost {
+        by: Some(Arc::new(by)),
+        ..loss.clone()
     };
     let state = NodeState {
         node: "n2".into(),
@@ -135,12 +145,14 @@ fn the_other_records_are_as_documented() {
     };
     super::hello(&greeting, &mut out);
     super::lost("host1", &loss, &mut out);
+    super::lost("host1", &loss_by, &mut out);
     super::meta(&meta, &mut out);
     super::node(&state, &mut out);
     super::bye(&farewell, &mut out);
     let expected = [
         r#"{"t":"hello","proto":1,"version":"0.1.0","node":"host1","kernel":"6.18.44","accept_hook":"syscall","seeded":12,"ts":"1970-01-01T00:00:00.000000000Z","degraded":["owners-at-start","drops"]}"#.to_owned(),
         r#"{"t":"lost","src":"ring","n":12,"node":"host1"}"#.to_owned(),
+        r#"{"t":"lost","src":"ring","n":12,"node":"host1","uid":1000,"cgroup":804,"namespace":null,"pod":null,"container":"app"}"#.to_owned(),
         r#"{"t":"meta","cgroup":804,"node":"host1","namespace":"shop","pod":"cart-1","container":"app","pod_uid":"0f6a2b1c-3d4e-5f60-7182-93a4b5c6d7e8","container_id":null}"#.to_owned(),
         r#"{"t":"node","node":"n2","state":"lost","why":"no route","via":"proxy"}"#.to_owned(),
         r#"{"t":"bye","events":1234,"lost":0,"reason":null,"retry_ms":null}"#.to_owned(),
@@ -158,6 +170,7 @@ fn the_other_records_are_as_documented() {
         [
             Record::Hello(greeting),
             Record::Lost("host1".into(), loss),
+            Record::Lost("host1".into(), loss_by),
             Record::Meta(meta),
             Record::Node(state),
             Record::Bye(farewell),

@@ -330,10 +330,7 @@ fn what_says_nothing_draws_nothing() {
     let lost = Batch {
         node: "host1".into(),
         events: vec![],
-        lost: vec![Lost {
-            kind: LossKind::Ring,
-            n: 1,
-        }],
+        lost: vec![Lost::new(LossKind::Ring, 1)],
     };
     desk.happen(Action::Update(Update::Batch(lost)));
     assert_eq!(desk.effect, Effect::Draw);

@@ -178,7 +178,7 @@ fn loss_filter_and_pause_stand_in_the_header() {
     let mut app = app(80, 24, &THEMES[0], false);
     tell(&mut app, hello());
     tell(&mut app, story());
-    let lost = |kind, n| Lost { kind, n };
+    let lost = |kind, n| Lost::new(kind, n);
     keys(&mut app, "/!reason:refused\nP");
     tell(
         &mut app,

@@ -37,10 +37,7 @@ fn counts_what_comes_and_what_is_lost() {
         refused,
         sample::close(1, 1),
     ];
-    let ring = Lost {
-        kind: LossKind::Ring,
-        n: 7,
-    };
+    let ring = Lost::new(LossKind::Ring, 7);
     store.apply(batch("a", events, vec![ring.clone(), ring]), NOW);
     assert_eq!(store.counts().of(EventType::Connect), 2);
     assert_eq!(

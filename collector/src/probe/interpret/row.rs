@@ -67,7 +67,10 @@ pub(super) fn event(
         figures: Figures::default(),
         netns: known_u32(record.netns),
         mntns: known_u32(if owned { task.mntns } else { 0 }),
-        cgroup: if owned { cgroup(task.cgroup) } else { None },
+        cgroup: owned
+            .then(|| cgroup_id(task.cgroup))
+            .flatten()
+            .and_then(NonMaxU64::new),
         peer: None,
         scope: known(record.ifindex).and_then(|ifindex| {
             let pid = owned.then_some(task.pid);
@@ -77,13 +80,14 @@ pub(super) fn event(
     }
 }
 
-/// The id in the v2 hierarchy, whose root has the number 1.
-fn cgroup(id: u64) -> Option<NonMaxU64> {
+/// The id in the v2 hierarchy, whose root has the number 1, of a cgroup as the probes say it.
+#[must_use]
+pub fn cgroup_id(cgroup: u64) -> Option<u64> {
     const ROOT: u64 = 1;
-    match id {
+    match cgroup {
         0 => None,
-        id if id & Task::CGROUP1 != 0 => NonMaxU64::new(ROOT),
-        id => NonMaxU64::new(id),
+        id if id & Task::CGROUP1 != 0 => Some(ROOT),
+        id => Some(id),
     }
 }
 

@@ -180,7 +180,7 @@ impl Play {
             let batch = Batch {
                 node: name.into(),
                 events: std::mem::take(&mut self.events[node]),
-                lost: (n > 0).then_some(Lost { kind, n }).into_iter().collect(),
+                lost: (n > 0).then_some(Lost::new(kind, n)).into_iter().collect(),
             };
             if !batch.events.is_empty() || !batch.lost.is_empty() {
                 batches.push(batch);

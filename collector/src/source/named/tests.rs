@@ -66,10 +66,7 @@ impl Node {
     }
 
     fn say(&mut self, events: Vec<Event>, after: Duration) -> Said {
-        let lost = vec![Lost {
-            kind: LossKind::Ring,
-            n: 1,
-        }];
+        let lost = vec![Lost::new(LossKind::Ring, 1)];
         let node = "n1".into();
         let update = Update::Batch(Batch { node, events, lost });
         read(self.line.take(update, self.now + after))

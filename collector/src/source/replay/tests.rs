@@ -71,10 +71,7 @@ fn batch(node: &str, events: Vec<Event>, lost: Vec<Lost>) -> Update {
 
 #[tokio::test]
 async fn every_kind_of_record_is_played_in_its_place() {
-    let ring = |n| Lost {
-        kind: LossKind::Ring,
-        n,
-    };
+    let ring = |n| Lost::new(LossKind::Ring, n);
     let gone = SourceState::Lost("no route".to_owned());
     let file = file(|out, encoder| {
         wire::hello(&hello("host1"), out);

@@ -124,10 +124,7 @@ fn what_was_lost_is_written_too() {
     let dir = tempfile::tempdir().unwrap();
     let mut desk = Desk::new();
     desk.connect(0, 103);
-    let lost = Lost {
-        kind: LossKind::Ring,
-        n: 7,
-    };
+    let lost = Lost::new(LossKind::Ring, 7);
     desk.happen(Action::Update(Update::Batch(Batch {
         node: "host1".into(),
         events: vec![],

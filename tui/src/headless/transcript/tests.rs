@@ -58,10 +58,7 @@ fn state(state: SourceState) -> Update {
 }
 
 fn ring(n: u64) -> Lost {
-    Lost {
-        kind: LossKind::Ring,
-        n,
-    }
+    Lost::new(LossKind::Ring, n)
 }
 
 fn closed() -> Event {

@@ -35,10 +35,7 @@ pub(super) fn shop() -> Vec<Update> {
         Update::Batch(Batch {
             node: "worker-a-1.example.com".into(),
             events,
-            lost: vec![Lost {
-                kind: LossKind::Ring,
-                n: 12,
-            }],
+            lost: vec![Lost::new(LossKind::Ring, 12)],
         }),
         Update::State(NodeState {
             node: "worker-b-2".into(),
