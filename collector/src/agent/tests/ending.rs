@@ -32,7 +32,7 @@ async fn a_source_that_fails_ends_it_with_its_sentence() {
 
     let (says, updates) = mpsc::channel(1);
     let updates: Updates = Box::pin(ReceiverStream::new(updates));
-    let agent = Running::with(Options::default(), updates, says);
+    let agent = Running::with(&Options::default(), updates, says);
     agent.is(SourceState::Lost("no privileges".into())).await;
     let ended = timeout(BOUND, agent.ended).await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().to_string(), "no privileges");
