@@ -48,7 +48,7 @@ pub(crate) async fn run(options: Agent, probes: &Probes) -> anyhow::Result<ExitC
         port: options.port,
         ..agent::Options::default()
     };
-    let bound = agent::Agent::bind(&place).await?;
+    let bound = agent::Agent::bind(&place)?;
     let (authorize, names) = surroundings(&options, &node).await?;
     let (source, stop) = (Stop::default(), Stop::default());
     let mut host = host_options(probes, Arc::clone(&node));

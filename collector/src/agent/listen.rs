@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -16,6 +16,9 @@ use super::AgentError;
 
 /// How long a client may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How many connections the kernel keeps until they are accepted. Of the usual 128, a crowd that comes
+/// again and again leaves nothing for others, whose connections are lost then.
+const OUTSIDE: u32 = 1024;
 
 /// An address.
 pub(super) struct Listener {
@@ -42,19 +45,16 @@ pub(super) struct Incoming {
 }
 
 impl Listener {
-    pub(super) async fn plain(address: SocketAddr) -> Result<Self, AgentError> {
-        let socket = TcpListener::bind(address).await;
-        Ok(Self {
-            socket: socket.map_err(|error| AgentError::Listen(address, error))?,
-            tls: None,
-        })
+    pub(super) fn plain(address: SocketAddr) -> Result<Self, AgentError> {
+        let socket = listen(address).map_err(|error| AgentError::Listen(address, error))?;
+        Ok(Self { socket, tls: None })
     }
 
-    pub(super) async fn tls(address: SocketAddr) -> Result<Self, AgentError> {
+    pub(super) fn tls(address: SocketAddr) -> Result<Self, AgentError> {
         let config = certificate(address).map_err(AgentError::Certificate)?;
         Ok(Self {
             tls: Some(TlsAcceptor::from(Arc::new(config))),
-            ..Self::plain(address).await?
+            ..Self::plain(address)?
         })
     }
 
@@ -74,6 +74,17 @@ impl Listener {
             tls: self.tls.clone(),
         })
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // An agent that is started anew does not wait for what its last connections left behind.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(OUTSIDE)
 }
 
 impl Incoming {

@@ -112,16 +112,19 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Takes the addresses.
+    /// Takes the addresses, for the runtime that this is called in.
     ///
     /// # Errors
     /// If one of them can't be had, or no certificate can be made.
-    pub async fn bind(options: &Options) -> Result<Self, AgentError> {
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub fn bind(options: &Options) -> Result<Self, AgentError> {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-        let mut listeners = vec![Listener::plain(loopback).await?];
+        let mut listeners = vec![Listener::plain(loopback)?];
         if let Some(address) = options.address {
             let port = listeners[0].port()?;
-            listeners.push(Listener::tls(SocketAddr::from((address, port))).await?);
+            listeners.push(Listener::tls(SocketAddr::from((address, port)))?);
         }
         Ok(Self {
             listeners,

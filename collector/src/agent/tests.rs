@@ -63,14 +63,18 @@ impl Running {
     /// An agent whose source says what the test does.
     async fn start(options: Options) -> Self {
         let (says, updates) = mpsc::channel(16);
-        let running = Self::with(options, Box::pin(ReceiverStream::new(updates)), says).await;
+        let running = Self::with(&options, Box::pin(ReceiverStream::new(updates)), says);
         running.say(Update::Hello(hello())).await;
         running.is(SourceState::Live).await;
         running
     }
 
-    async fn with(options: Options, updates: Updates, says: mpsc::Sender<Update>) -> Self {
-        let agent = Agent::bind(&Options { port: 0, ..options }).await.unwrap();
+    fn with(options: &Options, updates: Updates, says: mpsc::Sender<Update>) -> Self {
+        let agent = Agent::bind(&Options {
+            port: 0,
+            ..options.clone()
+        })
+        .unwrap();
         let (port, stop) = (agent.port().unwrap(), Stop::default());
         let asked = stop.clone();
         let ended = tokio::spawn(async move {

@@ -32,7 +32,7 @@ async fn a_source_that_fails_ends_it_with_its_sentence() {
 
     let (says, updates) = mpsc::channel(1);
     let updates: Updates = Box::pin(ReceiverStream::new(updates));
-    let agent = Running::with(Options::default(), updates, says).await;
+    let agent = Running::with(&Options::default(), updates, says);
     agent.is(SourceState::Lost("no privileges".into())).await;
     let ended = timeout(BOUND, agent.ended).await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().to_string(), "no privileges");
@@ -46,7 +46,7 @@ async fn a_port_that_is_taken_is_an_error_that_names_it() {
         port,
         ..Options::default()
     };
-    let error = Agent::bind(&options).await.unwrap_err().to_string();
+    let error = Agent::bind(&options).unwrap_err().to_string();
     assert!(
         error.starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")),
         "{error}"

@@ -177,7 +177,7 @@ async fn a_real_source_is_served() {
     };
     let (says, _) = mpsc::channel(1);
     let updates = poll::start(options, source);
-    let agent = Running::with(Options::default(), updates, says).await;
+    let agent = Running::with(&Options::default(), updates, says);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let filter = URL_SAFE_NO_PAD.encode(format!("dport:{port}"));

@@ -31,8 +31,8 @@ async fn those_who_never_shake_hands_shut_nobody_out() {
         ..Options::default()
     };
     let agent = Running::start(options).await;
-    let _crowd = door::Crowd::come(160, address, agent.at(address), b"");
-    agent.crowded(160).await;
+    let _crowd = door::Crowd::come(160, [127, 0, 0, 1], agent.at(address), b"");
+    agent.crowded([127, 0, 0, 1], agent.at(address)).await;
     for _ in 0..10 {
         let socket = TcpStream::connect(agent.at(address)).await.unwrap();
         let tls = shake_hands(socket).await;
