@@ -3,6 +3,7 @@
 //! A tracer with too little room is held against the one that all cases share, which has enough.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use collector::model::{ConnId, Event, EventType, LossKind, Phase, Reason};
 use collector::probe;
@@ -20,6 +21,7 @@ cases! { "loss":
     fuller_ring,
     full_map,
     queued_in_a_full_map,
+    flood_of_another_user,
     every_event_of_many_bursts,
 }
 
@@ -176,6 +178,68 @@ fn full_map(case: &Case) -> Fallible<()> {
     // The sockets of others may have had the room.
     if !by_connect || missing < MANY - 100 || lost < missing as u64 {
         return failed(format!("{lost} are counted as lost, missing: {expected:?}"));
+    }
+    Ok(())
+}
+
+/// Who is quiet loses nothing while another user fills the ring, and what is lost is counted to that one.
+fn flood_of_another_user(_: &Case) -> Fallible<()> {
+    const USER: u32 = 65_534;
+    const QUIET: usize = 20;
+    let (mut flood, mut quiet) = (Place::new()?, Place::new()?);
+    for actor in [&mut flood.client, &mut flood.server] {
+        actor.does(Op::SetIds {
+            uid: USER,
+            gid: USER,
+        })?;
+    }
+    let small = start(&probe::Options {
+        buffer: 64 << 10,
+        ..probe::Options::default()
+    })?;
+    let over = AtomicBool::new(false);
+    let made = std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                flood.burst(500)?;
+            }
+            Fallible::Ok(())
+        });
+        let made = connect_quietly(&mut quiet, QUIET, &small);
+        over.store(true, Ordering::Relaxed);
+        flooding
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        made
+    });
+    made?;
+    small.finish();
+    let log = small.log();
+    let (said, lost) = (quiet.count(&log.events), log.lost_by(LossKind::Ring));
+    let by_others: u64 = log
+        .lost
+        .iter()
+        .filter(|lost| lost.kind == LossKind::Ring)
+        .filter(|lost| lost.by.as_ref().is_none_or(|by| by.uid != USER))
+        .map(|lost| lost.n)
+        .sum();
+    eprintln!("{lost} lost by the flood, {by_others} by others");
+    if said != 4 * QUIET || by_others > 0 {
+        return failed(format!("{said} of {} said: {:?}", 4 * QUIET, log.lost));
+    }
+    Ok(())
+}
+
+/// So many connections, one after the other, each after all was said of the one before.
+fn connect_quietly(quiet: &mut Place, times: usize, tracer: &Tracer) -> Fallible<()> {
+    for n in 1..=times {
+        let (c, a) = quiet.connection()?;
+        quiet.client.closes(c.fd)?;
+        quiet.server.drains(a.fd)?;
+        quiet.server.closes(a.fd)?;
+        if !tracer.wait_for(BOUND, |log| quiet.count(&log.events) >= 4 * n) {
+            return failed(format!("something is missing of the connection {n}"));
+        }
     }
     Ok(())
 }
