@@ -406,11 +406,11 @@ pub(super) fn chain(error: &dyn Error) -> String {
     let Some((before, log)) = text.split_once(". Verifier output: ") else {
         return text;
     };
-    let refused = log
-        .lines()
-        .rfind(|line| !is_statistics(line))
-        .unwrap_or(log);
-    format!("{before}; the verifier says: {}", refused.trim())
+    // A program that is refused before it is verified has no log.
+    match log.lines().rfind(|line| !is_statistics(line)) {
+        Some(refused) => format!("{before}; the verifier says: {}", refused.trim()),
+        None => before.to_owned(),
+    }
 }
 
 /// Whether a line of the verifier's log is about its work, and not about the program.
@@ -440,5 +440,9 @@ mod tests {
             "{told}"
         );
         assert_eq!(chain(&std::io::Error::other("no log")), "no log");
+        let empty = chain(&std::io::Error::other(
+            "it failed. Verifier output: : EPERM",
+        ));
+        assert_eq!(empty, "it failed");
     }
 }

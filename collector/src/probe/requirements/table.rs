@@ -237,7 +237,7 @@ fn other_namespaces(facts: &Facts) -> Status {
 fn cgroup(facts: &Facts) -> Status {
     match &facts.cgroup2 {
         Some(mount) if facts.cgroup1 => Status::Ok(format!(
-            "{mount}, beside v1: unnamed is what a runtime starts in v1 only"
+            "{mount}; what a runtime starts in v1 only is named by that"
         )),
         Some(mount) => Status::Ok(mount.clone()),
         None => Status::Degraded("not mounted: short-lived processes may stay unnamed".into()),
