@@ -1,5 +1,6 @@
 //! Loading the programs, attaching them, and what is read from them apart from the ring.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::os::fd::AsFd;
 use std::panic::resume_unwind;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Endianness, VerifierLogLevel};
-use probe_common::{Tracked, Wanted, flag, lost};
+use probe_common::{Task, Tracked, Wanted, flag, lost};
 
 use super::btf::{self, Btf, BtfError};
 use super::clock::{self, monotonic_ns};
@@ -18,7 +19,7 @@ use super::hooks::{self, Refused};
 use super::prebuilt;
 use super::ring::Ring;
 use super::seed::Seed;
-use super::shares::Shares;
+use super::shares::{Dropped, Shares};
 use super::skipped::Skipped;
 use crate::model::{ConnId, Degraded, HookKind, Lack, Timestamp};
 
@@ -225,12 +226,20 @@ impl Probes {
         stopped.map_err(|e| ProbeError::Load(chain(&e)))
     }
 
-    /// How many endings were not said and are not counted: the record of the FIN did not fit into
+    /// Whose endings were not said and are not counted: the record of the FIN did not fit into
     /// the ring, and the socket was not gone when [`Self::stop_watching`] was called.
     #[must_use]
-    pub fn unsaid_endings(&self) -> u64 {
-        let unsaid = |socket: &&Tracked| socket.flags & flag::FIN_LOST != 0;
-        self.tracked().iter().filter(unsaid).count() as u64
+    pub fn unsaid_endings(&self) -> Vec<Dropped> {
+        let mut by: BTreeMap<(u32, u64), u64> = BTreeMap::new();
+        for socket in self.tracked() {
+            if socket.flags & flag::FIN_LOST != 0 {
+                let Task { uid, cgroup, .. } = socket.owner.task;
+                *by.entry((uid, cgroup)).or_default() += 1;
+            }
+        }
+        let by = by.into_iter();
+        by.map(|((uid, cgroup), n)| Dropped { uid, cgroup, n })
+            .collect()
     }
 
     /// Tells of the connections that have waited in an accept queue for long, as records in the ring,

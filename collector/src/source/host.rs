@@ -20,7 +20,8 @@ use crate::model::{
 };
 use crate::probe::requirements::explain_failure;
 use crate::probe::{
-    self, Clock, DriftCheck, Interpreter, Origins, Output, ProbeError, Probes, Ring, monotonic_ns,
+    self, Clock, DriftCheck, Dropped, Interpreter, Origins, Output, ProbeError, Probes, Ring,
+    monotonic_ns,
 };
 use crate::{privileges, sock_diag};
 
@@ -314,11 +315,8 @@ impl Reader {
         let mut out = output(&mut self.events, &mut self.origins);
         self.interpreter.finish(&mut out);
         lost.extend(self.lost());
-        let n = self.probes.unsaid_endings();
-        if n > 0 {
-            let kind = LossKind::Ring;
-            lost.push(Lost::new(kind, n));
-        }
+        let unsaid = self.probes.unsaid_endings();
+        lost.extend(dropped_by(unsaid, &mut self.origins));
         let _ = self.send(updates, &mut lost).await;
         let _ = updates.send(state(&self.node, SourceState::Ended)).await;
         Ok(())
@@ -404,46 +402,40 @@ impl Reader {
     }
 
     fn lost(&mut self) -> Vec<Lost> {
-        let ring = self.probes.take_lost(lost::RING);
-        self.ring_overran |= ring > 0;
+        let overran = self.probes.take_lost(lost::RING) > 0;
+        self.ring_overran |= overran;
         let unfit = self.probes.take_lost(lost::MAP);
         self.unfit += unfit;
-        let lost = [
-            (LossKind::Ring, ring),
+        let rest = [
             (LossKind::Map, unfit + self.interpreter.take_unopened()),
             (LossKind::Recursion, self.probes.take_skipped()),
             (LossKind::Drift, self.drift()),
         ];
-        let (by, dropped) = if ring > 0 {
-            self.droppers()
-        } else {
-            (Vec::new(), 0)
-        };
-        let [(kind, ring), rest @ ..] = lost;
-        let rest = rest.map(|(kind, n)| Lost::new(kind, n));
-        let unknown = Lost::new(kind, ring.saturating_sub(dropped));
-        let all = by.into_iter().chain([unknown]).chain(rest);
-        all.filter(|lost| lost.n > 0).collect()
+        let mut lost = Vec::new();
+        // Each is counted to whose it was first, so that nothing of the sum is missing there.
+        if overran {
+            lost = dropped_by(self.probes.shares().take_dropped(), &mut self.origins);
+        }
+        lost.extend(rest.map(|(kind, n)| Lost::new(kind, n)));
+        lost.retain(|lost| lost.n > 0);
+        lost
     }
+}
 
-    /// Who has dropped what did not fit into the ring, and how much that is.
-    fn droppers(&mut self) -> (Vec<Lost>, u64) {
-        let dropped = self.probes.shares().take_dropped();
-        let n = dropped.iter().map(|dropped| dropped.n).sum();
-        let origins = &mut self.origins;
-        let lost = dropped.into_iter().map(|dropped| {
-            let by = Dropper {
-                uid: dropped.uid,
-                cgroup: probe::cgroup_id(dropped.cgroup),
-                origin: origins.origin(dropped.cgroup),
-            };
-            Lost {
-                by: Some(Arc::new(by)),
-                ..Lost::new(LossKind::Ring, dropped.n)
-            }
-        });
-        (lost.collect(), n)
-    }
+/// Whose events did not fit into the ring.
+fn dropped_by(dropped: Vec<Dropped>, origins: &mut ByCgroup) -> Vec<Lost> {
+    let lost = dropped.into_iter().map(|dropped| {
+        let by = Dropper {
+            uid: dropped.uid,
+            cgroup: probe::cgroup_id(dropped.cgroup),
+            origin: origins.origin(dropped.cgroup),
+        };
+        Lost {
+            by: Some(Arc::new(by)),
+            ..Lost::new(LossKind::Ring, dropped.n)
+        }
+    });
+    lost.collect()
 }
 
 /// How reading the ring ended.
