@@ -1,27 +1,28 @@
 //! This host: the probes' records, as they come.
 
 mod looks;
+mod names;
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use probe_common::{Task, lost};
+use probe_common::lost;
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use self::names::{Names, dropped_by};
 use super::queued::Queued;
 use super::{Stop, Updates, snapshot};
-use crate::identity::{self, Cgroup1, CgroupIndex, Hierarchy, Interfaces};
+use crate::identity;
 use crate::model::{
-    Batch, ConnId, Degraded, Dropper, Endpoint, Event, Hello, Lack, LossKind, Lost, NodeState,
-    Origin, SourceState, Timestamp, Update, Zone,
+    Batch, ConnId, Degraded, Event, Hello, Lack, LossKind, Lost, NodeState, SourceState, Timestamp,
+    Update,
 };
 use crate::probe::requirements::explain_failure;
 use crate::probe::{
-    self, Clock, DriftCheck, Dropped, Interpreter, Origins, Output, ProbeError, Probes, Ring,
-    monotonic_ns,
+    self, Clock, DriftCheck, Interpreter, Output, ProbeError, Probes, Ring, monotonic_ns,
 };
 use crate::{privileges, sock_diag};
 
@@ -115,7 +116,7 @@ struct Reader {
     probes: Probes,
     ring: Ring,
     interpreter: Interpreter,
-    origins: ByCgroup,
+    origins: Names,
     drift: DriftCheck,
     /// Whether the sockets that were open at the start are known.
     seeded: bool,
@@ -148,7 +149,7 @@ impl Reader {
             node: options.node.clone(),
             ring,
             interpreter: Interpreter::default(),
-            origins: ByCgroup::new(&options.node),
+            origins: Names::new(&options.node),
             drift: probes.check_drift()?,
             attached: probes.attached(),
             probes,
@@ -422,22 +423,6 @@ impl Reader {
     }
 }
 
-/// Whose events did not fit into the ring.
-fn dropped_by(dropped: Vec<Dropped>, origins: &mut ByCgroup) -> Vec<Lost> {
-    let lost = dropped.into_iter().map(|dropped| {
-        let by = Dropper {
-            uid: dropped.uid,
-            cgroup: probe::cgroup_id(dropped.cgroup),
-            origin: origins.origin(dropped.cgroup),
-        };
-        Lost {
-            by: Some(Arc::new(by)),
-            ..Lost::new(LossKind::Ring, dropped.n)
-        }
-    });
-    lost.collect()
-}
-
 /// How reading the ring ended.
 enum Drained {
     /// All was read that was asked for.
@@ -467,62 +452,11 @@ impl Drift {
     }
 }
 
-fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut ByCgroup) -> Output<'a> {
+fn output<'a>(events: &'a mut Vec<Event>, origins: &'a mut Names) -> Output<'a> {
     origins.now = Instant::now();
     Output {
         events,
         origins,
         clock: Clock::now(),
-    }
-}
-
-/// Names workloads by their cgroup.
-struct ByCgroup {
-    hierarchy: Option<Hierarchy>,
-    index: CgroupIndex,
-    /// Of what is in the root of the v2 hierarchy.
-    index1: Option<CgroupIndex>,
-    interfaces: Interfaces,
-    /// When the ring was last read.
-    now: Instant,
-}
-
-impl ByCgroup {
-    fn new(node: &Arc<str>) -> Self {
-        let now = Instant::now();
-        let index = |hierarchy| CgroupIndex::new(Arc::clone(node), hierarchy, now);
-        let hierarchy = Hierarchy::find();
-        Self {
-            index: index(hierarchy.clone()),
-            index1: Cgroup1::find().map(|found| index(Some(found.hierarchy().clone()))),
-            hierarchy,
-            interfaces: Interfaces::default(),
-            now,
-        }
-    }
-
-    fn of(&mut self, cgroup: Option<u64>) -> Arc<Origin> {
-        match (cgroup, &mut self.index1) {
-            (Some(id), Some(index1)) if id & Task::CGROUP1 != 0 => {
-                index1.origin(Some(id & !Task::CGROUP1), self.now)
-            }
-            _ => self.index.origin(cgroup, self.now),
-        }
-    }
-}
-
-impl Origins for ByCgroup {
-    fn origin(&mut self, cgroup: u64) -> Arc<Origin> {
-        self.of((cgroup != 0).then_some(cgroup))
-    }
-
-    fn scope(
-        &mut self,
-        ends: [Endpoint; 2],
-        netns: Option<u32>,
-        ifindex: u32,
-        pid: Option<u32>,
-    ) -> Option<Zone> {
-        self.interfaces.scope(ends, netns, ifindex, pid)
     }
 }
