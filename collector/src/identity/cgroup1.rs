@@ -8,6 +8,9 @@ use super::Hierarchy;
 /// Controllers in whose hierarchies runtimes make a cgroup for each container, as the kernel names them.
 const CONTROLLERS: [&str; 5] = ["pids", "memory", "cpu", "devices", "freezer"];
 
+/// Where the kubelet puts pods, by its two drivers.
+const PODS: [&str; 2] = ["kubepods", "kubepods.slice"];
+
 /// The hierarchy whose paths are read.
 #[derive(Clone, Debug)]
 pub struct Cgroup1 {
@@ -48,9 +51,39 @@ impl Cgroup1 {
         controllers.iter().any(|name| name == self.controller)
     }
 
+    /// Whether pods are in it and not in v2: then no pod can be named by its v2 cgroup.
+    #[must_use]
+    pub fn has_pods_alone(&self, v2: Option<&Hierarchy>) -> bool {
+        let has = |hierarchy: &Hierarchy| {
+            let mut pods = PODS.iter().map(|name| hierarchy.mount().join(name));
+            pods.any(|directory| directory.is_dir())
+        };
+        has(&self.hierarchy) && !v2.is_some_and(has)
+    }
+
     /// Its directories.
     #[must_use]
     pub fn hierarchy(&self) -> &Hierarchy {
         &self.hierarchy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_that_v2_has_too_are_not_alone() {
+        let [v1, v2] = [(), ()].map(|()| tempfile::tempdir().unwrap());
+        let cgroup1 = Cgroup1 {
+            controller: "pids",
+            hierarchy: Hierarchy::at(v1.path()),
+        };
+        let unified = Hierarchy::at(v2.path());
+        assert!(!cgroup1.has_pods_alone(Some(&unified)));
+        std::fs::create_dir(v1.path().join("kubepods")).unwrap();
+        assert!(cgroup1.has_pods_alone(Some(&unified)) && cgroup1.has_pods_alone(None));
+        std::fs::create_dir(v2.path().join("kubepods.slice")).unwrap();
+        assert!(!cgroup1.has_pods_alone(Some(&unified)));
     }
 }

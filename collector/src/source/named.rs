@@ -29,7 +29,7 @@ use tokio_stream::wrappers::ReceiverStream;
 pub use self::places::Names;
 use self::places::Verdict;
 use super::Updates;
-use crate::model::{Batch, ConnId, Event, SourceState, Update};
+use crate::model::{Batch, ConnId, Event, Lack, SourceState, Update};
 
 /// How long an event may wait for its names.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -142,6 +142,11 @@ impl Line {
                 };
                 said.push(Update::State(state));
                 return said;
+            }
+            Update::Hello(mut hello) => {
+                let v1 = self.names.are_in_v1.then_some(Lack::ContainerV1);
+                hello.degraded.extend(v1.map(Into::into));
+                return vec![Update::Hello(hello)];
             }
             other => return vec![other],
         };

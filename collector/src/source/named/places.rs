@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use crate::identity::pods::{Named, Pods};
-use crate::identity::{CgroupIndex, Hierarchy, Workload, mounts};
+use crate::identity::{Cgroup1, CgroupIndex, Hierarchy, Workload, mounts};
 use crate::model::{Event, Meta, Origin};
 
 /// How often names that were waited for in vain are looked for again, and for how long: as long as a
@@ -29,6 +29,8 @@ pub struct Names {
     /// The agent's own pod, of which nothing is told: its streams would tell of themselves.
     pub(super) own: Option<String>,
     cgroups: CgroupIndex,
+    /// Pods are in cgroup v1 only, which names none of them.
+    pub(super) are_in_v1: bool,
     pods: Arc<Mutex<Pods>>,
     known: FxHashMap<u64, Place>,
     /// The names of containers by their ids, from what is mounted in them: the API server may know
@@ -69,7 +71,9 @@ impl Names {
         root: &str,
         pods: Arc<Mutex<Pods>>,
     ) -> Self {
+        let v1 = Cgroup1::find();
         Self {
+            are_in_v1: v1.is_some_and(|v1| v1.has_pods_alone(hierarchy.as_ref())),
             cgroups: CgroupIndex::of_node(Arc::clone(&node), hierarchy, root, Instant::now()),
             node,
             shared: root != "/",
