@@ -393,6 +393,11 @@ impl Interpreter {
 
     /// An ending by a call: of a process, or of the kernel itself, which is nobody.
     fn ending_by_call(&mut self, record: &Record, out: &mut Output<'_>) -> Event {
+        // Whose call it was, not who has the socket by now.
+        let record = &Record {
+            flags: record.flags & !flag::UNHELD,
+            ..*record
+        };
         let kind = if record.flags & flag::OWNED == 0 {
             EventType::Unknown
         } else {
@@ -400,7 +405,6 @@ impl Interpreter {
         };
         let mut event = self.event(record, kind, Phase::End, out);
         event.reason = reason::of_call(record);
-        self.look_for_holder(record, &event);
         event
     }
 
@@ -409,11 +413,6 @@ impl Interpreter {
         let mut event = self.event(record, EventType::Unknown, Phase::End, out);
         event.errno = NonZeroU16::new(record.err);
         event.reason = reason::of_no_call(record);
-        self.look_for_holder(record, &event);
-        event
-    }
-
-    fn look_for_holder(&mut self, record: &Record, event: &Event) {
         if record.flags & flag::UNHELD != 0 && record.inode != 0 {
             self.unheld.push(Unheld {
                 conn: event.conn,
@@ -421,6 +420,7 @@ impl Interpreter {
                 ts: event.ts,
             });
         }
+        event
     }
 
     fn send(&mut self, mut event: Event, out: &mut Output<'_>) {

@@ -419,6 +419,13 @@ fn who_does_not_hold_it_any_more_is_a_stranger() {
     let asked: Vec<_> = said.interpreter.take_unheld();
     assert_eq!(asked.len(), 1);
     assert_eq!((asked[0].inode, asked[0].conn), (77, ConnId(7)));
+    // Its FIN was before the start: that was a call of the one who had it then.
+    let mut said = Said::after([Record {
+        inode: 77,
+        ..end(FIN_WAIT2, flag::BEFORE | flag::UNHELD, 0)
+    }]);
+    assert_eq!(said.story(), [("X", Phase::End, Some(Reason::FinLocal))]);
+    assert!(said.events[0].process.is_some() && said.interpreter.take_unheld().is_empty());
 }
 
 proptest! {
